@@ -1,0 +1,3 @@
+module github.com/parley-net/parley
+
+go 1.26
