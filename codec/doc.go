@@ -1,0 +1,2 @@
+// Package codec is the default codec: MessagePack.
+package codec
