@@ -133,6 +133,15 @@ func (c *conn) refused() error {
 
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
+// LastDelivery returns what the message that Recv returned last was sent with. It
+// belongs to the goroutine that calls Recv. netsim.Teller is this ability.
+func (c *conn) LastDelivery() core.Delivery {
+	if c.held == nil {
+		return core.Reliable
+	}
+	return c.held.delivery
+}
+
 // Stats counts a message as sent when Send takes it and as received when Recv
 // returns it. Queued is what the peer's Recv has not returned yet.
 func (c *conn) Stats() core.Stats {

@@ -261,3 +261,14 @@ func TestDrop(t *testing.T) {
 		t.Errorf("Queued = %d after Drop, want 0", q)
 	}
 }
+
+func TestLastDelivery(t *testing.T) {
+	client, server := connect(t, new(mem.Transport))
+	for _, d := range []core.Delivery{core.Unreliable, core.Reliable, core.Unreliable} {
+		send(t, client, d, "")
+		want(t, server, "")
+		if got := server.(interface{ LastDelivery() core.Delivery }).LastDelivery(); got != d {
+			t.Errorf("LastDelivery = %s, want %s", got, d)
+		}
+	}
+}
