@@ -38,9 +38,9 @@ func (Msgp) Append(dst []byte, v any) ([]byte, error) {
 	}
 	e := encoder{b: dst}
 	f := e.value(p, rv, 0)
-	if f == nil && e.cost > budget(len(e.b)-len(dst)) {
-		f = unsupported("decoding its %d bytes would take about %d bytes of memory, more than a peer allows (%d): "+
-			"send fewer empty or tiny elements", len(e.b)-len(dst), e.cost, budget(len(e.b)-len(dst)))
+	if size := len(e.b) - len(dst); f == nil && e.cost > budget(size) {
+		f = unsupported("a peer would take %d bytes of memory for its %d bytes, and allows %d: "+
+			"send fewer small maps and empty elements at once", e.cost, size, budget(size))
 	}
 	if f != nil {
 		return dst, f.error(p.typ)

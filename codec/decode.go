@@ -11,10 +11,10 @@ import (
 // of left. The values that it fills are zero.
 type decoder struct {
 	b    []byte
-	left int
+	left int64
 }
 
-func (d *decoder) pay(n int) *fault {
+func (d *decoder) pay(n int64) *fault {
 	if d.left -= n; d.left < 0 {
 		return malformed("it would take more memory than its bytes allow")
 	}
@@ -213,7 +213,7 @@ func (d *decoder) list(p *plan, v reflect.Value, depth int) *fault {
 	case p.op == opArray && n != p.n:
 		return malformed("want the %d elements of %s, found %d", p.n, p.typ, n)
 	case p.op == opSlice:
-		if f := d.pay(allocCost(n * p.elem.size)); f != nil {
+		if f := d.pay(listCost(n, p.elem.size)); f != nil {
 			return f
 		}
 		v.Set(reflect.MakeSlice(p.typ, n, n))

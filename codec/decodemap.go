@@ -75,14 +75,16 @@ func (d *decoder) any(depth int) (any, *fault) {
 	if len(d.b) == 0 {
 		return nil, wrong("a value", d.b)
 	}
-	cost := boxWord
+	cost := int64(boxWord)
 	switch msgp.NextType(d.b) {
 	case msgp.NilType, msgp.BoolType:
 		cost = 0
 	case msgp.StrType:
 		cost = boxString
-	case msgp.BinType, msgp.TimeType:
+	case msgp.BinType:
 		cost = boxSlice
+	case msgp.TimeType, msgp.ExtensionType: // msgp calls a time at the very end an extension
+		cost = boxTime
 	case msgp.ArrayType:
 		return d.listAny(depth + 1)
 	case msgp.MapType:
@@ -124,10 +126,10 @@ func (d *decoder) scalar() (x any, f *fault) {
 			}
 			x = append([]byte{}, b...)
 		}
-	case msgp.TimeType:
+	case msgp.TimeType, msgp.ExtensionType:
 		return d.time()
 	default:
-		return nil, malformed("found %s, which no value of any is made of", found(d.b))
+		return nil, wrong("a value", d.b)
 	}
 	if err != nil {
 		return nil, wrong("a value", d.b)
@@ -147,7 +149,7 @@ func (d *decoder) listAny(depth int) (any, *fault) {
 	if int64(count) > int64(len(rest)) {
 		return nil, malformed("%d elements are announced, and %d bytes follow", count, len(rest))
 	}
-	if f := d.pay(boxSlice + allocCost(int(count)*anySize)); f != nil {
+	if f := d.pay(boxSlice + listCost(int(count), anySize)); f != nil {
 		return nil, f
 	}
 	d.b = rest

@@ -11,30 +11,39 @@ import (
 // encoder appends to b and adds up what decoding will cost.
 type encoder struct {
 	b       []byte
-	cost    int
+	cost    int64
 	inAny   bool   // below an interface, where the decoder makes interfaces again
 	scratch []byte // for sorting entries of maps
+}
+
+// scalar appends a value of one of the first kinds of op.
+func (e *encoder) scalar(p *plan, v reflect.Value) *fault {
+	switch p.op {
+	case opBool:
+		e.b = msgp.AppendBool(e.b, v.Bool())
+		return nil
+	case opInt:
+		e.b = appendInt(e.b, v.Int())
+	case opUint:
+		e.b = msgp.AppendUint64(e.b, v.Uint())
+	case opFloat32:
+		e.b = msgp.AppendFloat32(e.b, float32(oneNaN(v.Float())))
+	case opFloat64:
+		e.b = msgp.AppendFloat64(e.b, oneNaN(v.Float()))
+	case opString:
+		return e.string(v.String())
+	}
+	if e.inAny {
+		e.cost += boxWord
+	}
+	return nil
 }
 
 // value appends v as p says; depth counts the containers around it.
 func (e *encoder) value(p *plan, v reflect.Value, depth int) *fault {
 	switch p.op {
-	case opBool:
-		e.b = msgp.AppendBool(e.b, v.Bool())
-	case opInt:
-		e.b = appendInt(e.b, v.Int())
-		e.box(boxWord)
-	case opUint:
-		e.b = msgp.AppendUint64(e.b, v.Uint())
-		e.box(boxWord)
-	case opFloat32:
-		e.b = msgp.AppendFloat32(e.b, float32(oneNaN(v.Float())))
-		e.box(boxWord)
-	case opFloat64:
-		e.b = msgp.AppendFloat64(e.b, oneNaN(v.Float()))
-		e.box(boxWord)
-	case opString:
-		return e.string(v.String())
+	default:
+		return e.scalar(p, v)
 	case opTime:
 		e.b = msgp.AppendTimeExt(e.b, timeOf(v))
 		e.box(boxTime)
@@ -82,7 +91,7 @@ func (e *encoder) value(p *plan, v reflect.Value, depth int) *fault {
 	return nil
 }
 
-func (e *encoder) box(n int) {
+func (e *encoder) box(n int64) {
 	if e.inAny {
 		e.cost += n
 	}
@@ -90,7 +99,7 @@ func (e *encoder) box(n int) {
 
 func (e *encoder) boxList(n int) {
 	if e.inAny {
-		e.cost += boxSlice + allocCost(n*anySize)
+		e.cost += boxSlice + listCost(n, anySize)
 	}
 }
 
@@ -137,9 +146,12 @@ func (e *encoder) fields(p *plan, v reflect.Value, depth int) *fault {
 		field := &p.fields[i]
 		fv := v.Field(field.index)
 		var f *fault
-		if field.inline {
+		switch {
+		case field.plan.op <= opString:
+			f = e.scalar(field.plan, fv)
+		case field.inline:
 			f = e.fields(field.plan, fv, depth)
-		} else {
+		default:
 			f = e.value(field.plan, fv, depth)
 		}
 		if f != nil {
@@ -163,7 +175,7 @@ func (e *encoder) list(p *plan, v reflect.Value, depth int) *fault {
 	case e.inAny:
 		e.boxList(n)
 	case p.op == opSlice:
-		e.cost += allocCost(n * p.elem.size)
+		e.cost += listCost(n, p.elem.size)
 	}
 	e.b = msgp.AppendArrayHeader(e.b, uint32(n))
 	for i := range n {

@@ -60,6 +60,9 @@ func (e *encoder) table(p *plan, v reflect.Value, depth int) *fault {
 		}
 		entries = append(entries, en)
 	}
+	if e.inAny && p.key.op == opUint && slices.ContainsFunc(entries, func(en entry) bool { return en.num>>63 != 0 }) {
+		e.chargeMap(p, n) // the decoder starts with a map[int64]any, and then copies it
+	}
 	slices.SortFunc(entries, func(a, b entry) int {
 		if a.num != b.num {
 			return cmp.Compare(a.num, b.num)

@@ -15,9 +15,12 @@ import (
 type fault struct {
 	kind error // core.ErrMalformed or core.ErrUnsupported
 	path string
+	cut  bool // the path has grown long and lacks its start
 	text string
 	err  error // the cause, or nil
 }
+
+const maxPath = 200
 
 func malformed(format string, args ...any) *fault {
 	return &fault{kind: core.ErrMalformed, text: fmt.Sprintf(format, args...)}
@@ -27,8 +30,14 @@ func unsupported(format string, args ...any) *fault {
 	return &fault{kind: core.ErrUnsupported, text: fmt.Sprintf(format, args...)}
 }
 
+// in puts a place in front, as long as the path is short enough to be read.
 func (f *fault) in(place string) *fault {
-	f.path = place + f.path
+	switch {
+	case len(f.path) < maxPath:
+		f.path = place + f.path
+	case !f.cut:
+		f.path, f.cut = "…"+f.path, true
+	}
 	return f
 }
 
@@ -68,6 +77,8 @@ func found(b []byte) string {
 		return "the byte 0xc1, which starts nothing"
 	case msgp.IntType, msgp.UintType:
 		return "an integer that does not fit, or is cut short"
+	case msgp.Complex64Type, msgp.Complex128Type, msgp.ExtensionType:
+		return "an extension, or it is cut short"
 	default:
 		return t.String() + ", or it is cut short"
 	}

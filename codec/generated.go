@@ -12,33 +12,13 @@ import (
 // as the msgp tool writes them.
 type generated struct {
 	byValue  bool // MarshalMsg takes a value
-	unit     int  // the most memory that generated code takes for one object
-	borrowed bool // it may keep slices of what it decodes
+	shape    *shape
+	unit     int64 // the most memory that generated code takes for one object
+	borrowed bool  // it may keep slices of what it decodes
+	raw      bool  // it may write bytes that came from elsewhere
 }
 
-var (
-	marshalerType   = reflect.TypeFor[msgp.Marshaler]()
-	unmarshalerType = reflect.TypeFor[msgp.Unmarshaler]()
-)
-
-// generatedFor returns nil for a type without both methods.
-func generatedFor(t reflect.Type) (*generated, *fault) {
-	if k := t.Kind(); k == reflect.Interface || k == reflect.Pointer {
-		return nil, nil
-	}
-	ptr := reflect.PointerTo(t)
-	if !ptr.Implements(marshalerType) || !ptr.Implements(unmarshalerType) {
-		return nil, nil
-	}
-	g := &generated{byValue: t.Implements(marshalerType)}
-	s := survey{gen: g}
-	if f := s.visit(t); f != nil {
-		return nil, f
-	}
-	return g, nil
-}
-
-// generated appends v by its own method, and checks that one sound object came.
+// generated appends v by its own method.
 func (e *encoder) generated(p *plan, v reflect.Value, depth int) *fault {
 	var m msgp.Marshaler
 	switch {
@@ -58,33 +38,44 @@ func (e *encoder) generated(p *plan, v reflect.Value, depth int) *fault {
 		f.err = err
 		return f
 	}
-	if len(out) < start {
-		return unsupported("its MarshalMsg method took bytes away: let it append")
+	if len(out) <= start {
+		return unsupported("its MarshalMsg method wrote nothing: let it append one object")
 	}
 	e.b = out
-	made := out[start:]
 	if e.inAny {
-		// A peer makes plain values of it: see that it can, and at what cost.
-		d := decoder{b: made, left: budget(len(made))}
-		before := d.left
-		if _, f := d.any(depth); f != nil {
-			return unsupported("an any cannot hold it: %s", f.text)
-		}
-		e.cost += before - d.left
-		made = d.b
-		if len(made) != 0 {
-			return unsupported("its MarshalMsg method wrote more than one object")
-		}
+		return e.plain(out[start:], depth)
+	}
+	return e.check(p.gen, out[start:], depth)
+}
+
+// check sees that a peer will take what a method made.
+func (e *encoder) check(g *generated, made []byte, depth int) *fault {
+	if most := g.bound(len(made), len(made)); depth == 0 && !g.raw && most <= budget(len(made)) {
+		e.cost += most
 		return nil
 	}
 	size, objects, f := scan(made, depth)
 	if f != nil {
-		return unsupported("its MarshalMsg method wrote bytes that no peer takes: %s", f.text)
+		return unsupported("its MarshalMsg method wrote what no peer takes: %s", f.text)
 	}
 	if size != len(made) {
 		return unsupported("its MarshalMsg method wrote more than one object")
 	}
-	e.cost += p.gen.cost(size, objects)
+	e.cost += g.cost(made, objects)
+	return nil
+}
+
+// plain sees that a peer can make plain values, as an any holds, of what a method
+// made.
+func (e *encoder) plain(made []byte, depth int) *fault {
+	d := decoder{b: made, left: budget(len(made))}
+	if _, f := d.any(depth); f != nil {
+		return unsupported("an any cannot carry what its MarshalMsg method wrote: %s", f.text)
+	}
+	if len(d.b) != 0 {
+		return unsupported("its MarshalMsg method wrote more than one object")
+	}
+	e.cost += budget(len(made)) - d.left
 	return nil
 }
 
@@ -94,10 +85,11 @@ func (d *decoder) generated(p *plan, v reflect.Value, depth int) *fault {
 	if f != nil {
 		return f
 	}
-	if f := d.pay(p.gen.cost(size, objects)); f != nil {
+	src := d.b[:size:size]
+	if f := d.pay(p.gen.cost(src, objects)); f != nil {
 		return f
 	}
-	src := d.b[:size:size]
+	d.b = d.b[size:]
 	if p.gen.borrowed {
 		src = bytes.Clone(src)
 	}
@@ -110,21 +102,11 @@ func (d *decoder) generated(p *plan, v reflect.Value, depth int) *fault {
 	if len(rest) != 0 {
 		return malformed("its UnmarshalMsg method left %d of %d bytes", len(rest), size)
 	}
-	d.b = d.b[size:]
 	return nil
 }
 
-// cost bounds the memory that decoding takes.
-func (g *generated) cost(size, objects int) int {
-	cost := 2*size + objects*g.unit
-	if g.borrowed {
-		cost += allocCost(size)
-	}
-	return cost
-}
-
-// unmarshal calls a foreign method. It was made for peers that are trusted, so a
-// panic of it is theirs.
+// unmarshal calls a foreign method. It may have been written for peers that can
+// be trusted, so a panic of it means bad bytes.
 func unmarshal(u msgp.Unmarshaler, src []byte) (rest []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -132,4 +114,24 @@ func unmarshal(u msgp.Unmarshaler, src []byte) (rest []byte, err error) {
 		}
 	}()
 	return u.UnmarshalMsg(src)
+}
+
+// bound is the most memory that generated code takes for so many bytes and
+// objects, whatever they are.
+func (g *generated) bound(size, objects int) int64 {
+	most := 2*int64(size) + int64(objects)*g.unit
+	if g.borrowed {
+		most += allocCost(size)
+	}
+	return most
+}
+
+// cost bounds the memory that generated code takes for b, which scan has seen:
+// by the number of objects if that is good enough, else by a look at each.
+func (g *generated) cost(b []byte, objects int) int64 {
+	if most := g.bound(len(b), objects); most <= costFactor*int64(len(b)) {
+		return most
+	}
+	_, exact := g.shape.cost(b, g.unit)
+	return g.bound(len(b), 0) + exact
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,11 +35,12 @@ const (
 type plan struct {
 	op     op
 	typ    reflect.Type
-	size   int   // bytes of memory of one value
-	err    error // the type cannot travel; the fields below are not set
-	elem   *plan // of slices, arrays, maps and pointers
-	key    *plan // of maps
-	n      int   // length of the tuple or the array
+	id     uintptr // the address of typ, which it keeps alive
+	size   int     // bytes of memory of one value
+	err    error   // the type cannot travel; the fields below are not set
+	elem   *plan   // of slices, arrays, maps and pointers
+	key    *plan   // of maps
+	n      int     // length of the tuple or the array
 	fields []field
 	gen    *generated
 }
@@ -56,15 +58,30 @@ var timeType = reflect.TypeFor[time.Time]()
 
 var plans sync.Map // reflect.Type to *plan
 
-// planOf returns the plan of t, from the cache or new.
+// recent holds one plan for each slot that the address of a type selects: the
+// usual few types are found without the hashing of plans.
+var recent [256]atomic.Pointer[plan]
+
+// planOf returns the plan of t, from a cache or new.
 func planOf(t reflect.Type) *plan {
+	id := reflect.ValueOf(t).Pointer()
+	slot := &recent[id>>5%uintptr(len(recent))]
+	if p := slot.Load(); p != nil && p.id == id {
+		return p
+	}
+	p := sharedPlan(t)
+	slot.Store(p)
+	return p
+}
+
+func sharedPlan(t reflect.Type) *plan {
 	if p, ok := plans.Load(t); ok {
 		return p.(*plan)
 	}
 	b := builder{}
 	p, f := b.plan(t)
 	if f != nil {
-		bad, _ := plans.LoadOrStore(t, &plan{typ: t, err: f.error(t)})
+		bad, _ := plans.LoadOrStore(t, &plan{typ: t, id: reflect.ValueOf(t).Pointer(), err: f.error(t)})
 		return bad.(*plan)
 	}
 	for t, p := range b {
@@ -80,7 +97,7 @@ func (b builder) plan(t reflect.Type) (*plan, *fault) {
 	if p, ok := b[t]; ok {
 		return p, nil
 	}
-	p := &plan{typ: t, size: int(t.Size())}
+	p := &plan{typ: t, id: reflect.ValueOf(t).Pointer(), size: int(t.Size())}
 	b[t] = p
 	gen, f := generatedFor(t)
 	if f != nil {

@@ -8,112 +8,99 @@ import "encoding/binary"
 // nothing is nested too deep, counted from depth, and that each byte which starts
 // an object may start one. It allocates nothing unless it fails.
 func scan(b []byte, depth int) (size, objects int, f *fault) {
-	var left [maxDepth + 1]int // objects still to come, by level
-	left[0] = 1
-	level, at := 0, 0
-	for {
-		for left[level] == 0 {
-			if level == 0 {
-				return at, objects, nil
-			}
-			level--
+	rest, objects, f := scanList(b, 1, depth)
+	return len(b) - len(rest), objects, f
+}
+
+func scanList(b []byte, n, depth int) (rest []byte, objects int, f *fault) {
+	objects = n
+	for ; n > 0; n-- {
+		if len(b) == 0 {
+			return b, 0, malformed("the bytes end where an object should start")
 		}
-		left[level]--
-		objects++
-		if at >= len(b) {
-			return 0, 0, malformed("the bytes end where an object should start")
+		h := heads[b[0]]
+		size, children := int(h.size), int(h.children)
+		if h.width > 0 {
+			size, children = long(h, b)
 		}
-		length, children := extent(b[at:])
-		if length <= 0 || length > len(b)-at {
-			return 0, 0, malformed("want an object, found %s", found(b[at:]))
+		if size <= 0 || size > len(b) {
+			return b, 0, malformed("want an object, found %s", found(b))
 		}
-		at += length
+		b = b[size:]
 		if children < 0 {
 			continue
 		}
-		if children > len(b)-at {
-			return 0, 0, malformed("%d objects are announced, and %d bytes follow", children, len(b)-at)
+		if children > len(b) {
+			return b, 0, malformed("%d objects are announced, and %d bytes follow", children, len(b))
 		}
-		if level++; depth+level > maxDepth {
-			return 0, 0, tooDeep()
+		if depth == maxDepth {
+			return b, 0, tooDeep()
 		}
-		left[level] = children
+		inner := 0
+		if b, inner, f = scanList(b, children, depth+1); f != nil {
+			return b, 0, f
+		}
+		objects += inner
 	}
+	return b, objects, nil
 }
 
-// extent returns how long the head and text of the object at the front of b are,
-// or 0 if that cannot be said, and how many objects a container holds, or -1 for
-// one that is no container. Lengths may go beyond b.
-func extent(b []byte) (length, children int) {
-	lead := b[0]
-	switch {
-	case lead < 0x80 || lead >= 0xe0: // small integers
-		return 1, -1
-	case lead < 0x90: // small maps
-		return 1, 2 * int(lead&0x0f)
-	case lead < 0xa0: // small arrays
-		return 1, int(lead & 0x0f)
-	case lead < 0xc0: // small strings
-		return 1 + int(lead&0x1f), -1
-	}
-	l := layouts[lead-0xc0]
-	if len(b) < 1+int(l.width) {
+// long reads the length behind the first byte. A length that b cannot have comes
+// back as a size of 0.
+func long(h head, b []byte) (size, children int) {
+	if len(b) < 1+int(h.width) {
 		return 0, -1
 	}
-	var n int
-	switch l.width {
+	var n uint32
+	switch h.width {
 	case 1:
-		n = int(b[1])
+		n = uint32(b[1])
 	case 2:
-		n = int(binary.BigEndian.Uint16(b[1:]))
-	case 4:
-		n64 := uint64(binary.BigEndian.Uint32(b[1:]))
-		if n64 > 1<<31-256 { // more than an int of 32 bits holds, and than any message has
-			return 0, -1
-		}
-		n = int(n64)
+		n = uint32(binary.BigEndian.Uint16(b[1:]))
+	default:
+		n = binary.BigEndian.Uint32(b[1:])
 	}
-	if l.each > 0 {
-		return int(l.fixed), n * int(l.each)
+	if uint64(n) > uint64(len(b)) {
+		return 0, -1
 	}
-	return int(l.fixed) + n, -1
+	if h.children < 0 {
+		return int(h.size) + int(n), -1
+	}
+	return int(h.size), int(h.children) * int(n)
 }
 
-// layout describes the objects that start with one byte: their fixed bytes, the
-// width of the length after the first, and for containers the objects per count.
-type layout struct{ fixed, width, each uint8 }
+// head describes the objects that start with one byte: the bytes that they have
+// at least, the width of the length behind the first byte, and how many objects
+// lie inside; -1 if none can, and with a length, how many for each of its units.
+type head struct{ size, width, children int8 }
 
-var layouts = [32]layout{
-	0x00: {1, 0, 0},  // nil
-	0x01: {0, 0, 0},  // never used
-	0x02: {1, 0, 0},  // false
-	0x03: {1, 0, 0},  // true
-	0x04: {2, 1, 0},  // bin 8
-	0x05: {3, 2, 0},  // bin 16
-	0x06: {5, 4, 0},  // bin 32
-	0x07: {3, 1, 0},  // ext 8
-	0x08: {4, 2, 0},  // ext 16
-	0x09: {6, 4, 0},  // ext 32
-	0x0a: {5, 0, 0},  // float 32
-	0x0b: {9, 0, 0},  // float 64
-	0x0c: {2, 0, 0},  // uint 8
-	0x0d: {3, 0, 0},  // uint 16
-	0x0e: {5, 0, 0},  // uint 32
-	0x0f: {9, 0, 0},  // uint 64
-	0x10: {2, 0, 0},  // int 8
-	0x11: {3, 0, 0},  // int 16
-	0x12: {5, 0, 0},  // int 32
-	0x13: {9, 0, 0},  // int 64
-	0x14: {3, 0, 0},  // fixext 1
-	0x15: {4, 0, 0},  // fixext 2
-	0x16: {6, 0, 0},  // fixext 4
-	0x17: {10, 0, 0}, // fixext 8
-	0x18: {18, 0, 0}, // fixext 16
-	0x19: {2, 1, 0},  // str 8
-	0x1a: {3, 2, 0},  // str 16
-	0x1b: {5, 4, 0},  // str 32
-	0x1c: {3, 2, 1},  // array 16
-	0x1d: {5, 4, 1},  // array 32
-	0x1e: {3, 2, 2},  // map 16
-	0x1f: {5, 4, 2},  // map 32
+var heads = func() (heads [256]head) {
+	for i := range heads {
+		switch {
+		case i < 0x80 || i >= 0xe0: // small integers
+			heads[i] = head{1, 0, -1}
+		case i < 0x90: // small maps
+			heads[i] = head{1, 0, int8(i & 0x0f * 2)}
+		case i < 0xa0: // small arrays
+			heads[i] = head{1, 0, int8(i & 0x0f)}
+		case i < 0xc0: // small strings
+			heads[i] = head{int8(1 + i&0x1f), 0, -1}
+		default:
+			heads[i] = longHeads[i-0xc0]
+		}
+	}
+	return heads
+}()
+
+var longHeads = [32]head{
+	{1, 0, -1}, {0, 0, -1}, {1, 0, -1}, {1, 0, -1}, // nil, never used, false, true
+	{2, 1, -1}, {3, 2, -1}, {5, 4, -1}, // bin
+	{3, 1, -1}, {4, 2, -1}, {6, 4, -1}, // ext
+	{5, 0, -1}, {9, 0, -1}, // float
+	{2, 0, -1}, {3, 0, -1}, {5, 0, -1}, {9, 0, -1}, // uint
+	{2, 0, -1}, {3, 0, -1}, {5, 0, -1}, {9, 0, -1}, // int
+	{3, 0, -1}, {4, 0, -1}, {6, 0, -1}, {10, 0, -1}, {18, 0, -1}, // fixext
+	{2, 1, -1}, {3, 2, -1}, {5, 4, -1}, // str
+	{3, 2, 1}, {5, 4, 1}, // array
+	{3, 2, 2}, {5, 4, 2}, // map
 }
