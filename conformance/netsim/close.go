@@ -117,11 +117,7 @@ func (c *Conn) shut() {
 // finish ends the inner Conn, and with it the pump.
 func (c *Conn) finish(end func() error) error {
 	err := end()
-	c.mu.Lock()
-	if c.cancel != nil {
-		c.cancel()
-	}
-	c.mu.Unlock()
+	c.cancel()
 	<-c.done
 	c.sim.forget(c)
 	return err

@@ -29,7 +29,7 @@ type Conn struct {
 	teller Teller // nil if inner is none
 	dialed bool
 
-	cancel  context.CancelFunc // of the pump's Recv
+	cancel  context.CancelFunc // of the pump
 	done    chan struct{}      // closed when the pump has ended
 	gone    chan struct{}      // closed when inner has ended
 	flushed chan struct{}      // closed when our goodbye came to its turn

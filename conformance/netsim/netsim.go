@@ -21,7 +21,9 @@ const (
 // first Listen or Dial. It holds nothing that needs closing; its Conns do.
 //
 // Links and outages apply to what is sent from then on: what is on its way
-// already arrives as it would have.
+// already arrives as it would have. What comes in is on its way as soon as the
+// goroutine that takes it from the inner Conn has run; in a bubble, synctest.Wait
+// between a send of the peer and a change makes their order certain.
 type Transport struct {
 	// AtSender moves the whole simulation to the sender: a dialed Conn treats what
 	// it sends by the link up and an accepted one by the link down, and neither
@@ -152,7 +154,9 @@ func (t *Transport) wrap(inner core.Conn, dialed bool) *Conn {
 	t.conns[c] = struct{}{}
 	c.configure(t.up, t.down)
 	c.outages[everyConn] = t.outage
-	go c.pump()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	go c.pump(ctx)
 	return c
 }
 

@@ -16,14 +16,15 @@ const retry = 5 * time.Millisecond
 // known here before its goodbye arrives, and the message just vanishes.
 func (c *Conn) pass(d core.Delivery, msg []byte) error {
 	err := c.inner.Send(d, msg)
-	var closed *core.CloseError
-	switch {
-	case errors.As(err, &closed) && closed.Remote:
+	if err != nil && closedByPeer(err) {
 		return nil
-	case d == core.Unreliable && errors.Is(err, core.ErrTooLarge):
-		return nil // the path shrank while it was on its way
 	}
 	return err
+}
+
+func closedByPeer(err error) bool {
+	var closed *core.CloseError
+	return errors.As(err, &closed) && closed.Remote
 }
 
 // arm sets the timer for what arrives next at the inner Conn.
@@ -89,14 +90,7 @@ func (c *Conn) fail(err error, t time.Duration) {
 }
 
 // pump takes what comes in from the inner Conn and puts it on its way to Recv.
-func (c *Conn) pump() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	c.mu.Lock()
-	if c.cancel = cancel; c.closing {
-		cancel()
-	}
-	c.mu.Unlock()
+func (c *Conn) pump(ctx context.Context) {
 	defer close(c.done)
 	for {
 		msg, err := c.inner.Recv(ctx)
@@ -155,8 +149,7 @@ func (c *Conn) innerEnded(err error) {
 	if c.err != nil {
 		return
 	}
-	var closed *core.CloseError
-	if !errors.As(err, &closed) || !closed.Remote {
+	if !closedByPeer(err) {
 		c.fail(err, t)
 		return
 	}
