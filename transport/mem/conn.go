@@ -77,10 +77,7 @@ func (c *conn) Recv(ctx context.Context) ([]byte, error) {
 			return nil, c.err
 		}
 		if err := c.in.wait(ctx, &c.pair.mu); err != nil {
-			// What came at the same moment goes first; nothing is lost either way.
-			if c.in.head == nil && c.err == nil {
-				return nil, err
-			}
+			return nil, err // what came at the same moment is there for the next Recv
 		}
 	}
 }
