@@ -147,20 +147,63 @@ func TestCloseInTheDark(t *testing.T) {
 
 // The peer's goodbye does not cross a dark link: to this side it is silence.
 func TestPeerClosesInTheDark(t *testing.T) {
+	for _, last := range []string{"last words", ""} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := netsim.Wrap(new(mem.Transport), netsim.Link{Latency: 50 * ms}, 1)
+			client, server := connect(t, sim)
+			defer closeAll(client)
+			sim.Cut()
+			if last != "" {
+				send(t, server, core.Reliable, last)
+			}
+			server.Close(core.CodeShutdown, "")
+			if msg, err := within(t, client, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("Recv = %q, %v; want silence", msg, err)
+			}
+			send(t, client, core.Reliable, "hello?")
+			sim.Heal()
+			if last != "" {
+				want(t, client, last)
+			}
+			wantClosed(t, client, core.CloseError{Code: core.CodeShutdown, Remote: true})
+		})
+	}
+}
+
+// A goodbye that comes as a blackout ends stays behind what waited for that end.
+func TestGoodbyeDoesNotOvertake(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := connect(t, netsim.Wrap(new(mem.Transport), netsim.Link{Jitter: 100 * ms}, seed))
+			defer closeAll(client)
+			client.Blackout(time.Second)
+			for range 3 {
+				send(t, server, core.Reliable, "held")
+			}
+			time.Sleep(time.Second)
+			server.Close(core.CodeNormal, "")
+			synctest.Wait()
+			if got := record(t, client, time.Now()); len(got) != 3 {
+				t.Errorf("seed %d: %d of 3 messages arrived before the goodbye", seed, len(got))
+			}
+		})
+	}
+}
+
+// Close does not linger for a peer that has gone.
+func TestPeerClosesDuringLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := netsim.Wrap(new(mem.Transport), netsim.Link{Latency: 50 * ms}, 1)
+		sim := netsim.Wrap(new(mem.Transport), netsim.Link{}, 1)
+		sim.Linger = time.Hour
 		client, server := connect(t, sim)
-		defer closeAll(client)
-		sim.Cut()
-		send(t, server, core.Reliable, "last words")
-		server.Close(core.CodeShutdown, "")
-		if msg, err := within(t, client, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("Recv = %q, %v; want silence", msg, err)
+		client.Cut()
+		send(t, client, core.Reliable, "never seen")
+		time.AfterFunc(time.Second, func() { server.Close(core.CodeNormal, "") })
+		start := time.Now()
+		client.Close(core.CodeNormal, "")
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("Close took %v, want 1s", took)
 		}
-		send(t, client, core.Reliable, "hello?")
-		sim.Heal()
-		want(t, client, "last words")
-		wantClosed(t, client, core.CloseError{Code: core.CodeShutdown, Remote: true})
 	})
 }
 

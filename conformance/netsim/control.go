@@ -26,6 +26,7 @@ func (c *Conn) configure(up, down Link) {
 }
 
 // Blackout makes this connection dark for d from now on; see Transport.Blackout.
+// If the Transport is AtSender, that concerns only what this end sends.
 func (c *Conn) Blackout(d time.Duration) {
 	c.alter(thisConn, func(o *outage) { o.blackout(now(), d) })
 }

@@ -3,8 +3,10 @@ package netsim_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
+	"weak"
 
 	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
@@ -78,4 +80,55 @@ func TestDropWithoutDropper(t *testing.T) {
 			t.Errorf("LastDelivery = %s", d)
 		}
 	})
+}
+
+// deaf is a Transport whose dialed Conns do not end Recv when they are closed.
+type deaf struct {
+	core.Transport
+	ended bool
+}
+
+type deafConn struct {
+	core.Conn
+	of *deaf
+}
+
+func (d *deaf) Dial(ctx context.Context, addr string) (core.Conn, error) {
+	c, err := d.Transport.Dial(ctx, addr)
+	return deafConn{c, d}, err
+}
+
+func (c deafConn) Recv(ctx context.Context) ([]byte, error) {
+	<-ctx.Done()
+	c.of.ended = true
+	return nil, ctx.Err()
+}
+
+// Close returns when the goroutine of the Conn has done its work, whatever the
+// inner Conn is like.
+func TestCloseEndsThePump(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := &deaf{Transport: new(mem.Transport)}
+		client, _ := connect(t, netsim.Wrap(inner, netsim.Link{}, 1))
+		client.Close(core.CodeNormal, "")
+		if !inner.ended {
+			t.Error("Close left the goroutine behind")
+		}
+	})
+}
+
+func TestClosedConnsAreForgotten(t *testing.T) {
+	sim := netsim.Wrap(new(mem.Transport), netsim.Link{}, 1)
+	defer runtime.KeepAlive(sim)
+	closed := func() weak.Pointer[netsim.Conn] {
+		client, _ := connect(t, sim)
+		client.Close(core.CodeNormal, "")
+		return weak.Make(client)
+	}()
+	for range 10 {
+		if runtime.GC(); closed.Value() == nil {
+			return
+		}
+	}
+	t.Error("a Transport holds on to a Conn that was closed")
 }

@@ -310,3 +310,22 @@ func TestFateIsTheConnsOwn(t *testing.T) {
 		t.Errorf("the same sends met another fate:\n%v\n%v", quiet, noisy)
 	}
 }
+
+func TestConnsHaveFatesOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := netsim.Wrap(new(mem.Transport), bad, 1)
+		var runs [3][]arrival
+		for i := range runs {
+			client, server := connect(t, sim)
+			defer closeAll(client, server)
+			start := time.Now()
+			for n := range 50 {
+				send(t, client, core.Unreliable, fmt.Sprint(n))
+			}
+			runs[i] = record(t, server, start)
+		}
+		if slices.Equal(runs[0], runs[1]) || slices.Equal(runs[1], runs[2]) {
+			t.Error("two connections have the same fate")
+		}
+	})
+}

@@ -181,3 +181,36 @@ func TestDialFails(t *testing.T) {
 		}
 	})
 }
+
+// What waited for one outage does not wait for the next, even if nobody looked in
+// between.
+func TestNextOutageIsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := connect(t, netsim.Wrap(new(mem.Transport), netsim.Link{Latency: 50 * ms}, 1))
+		defer closeAll(client, server)
+		client.Blackout(time.Second)
+		send(t, server, core.Reliable, "first")
+		time.Sleep(2 * time.Second)
+		client.Blackout(time.Hour)
+		start := time.Now()
+		want(t, client, "first")
+		if took := time.Since(start); took != 0 {
+			t.Errorf("a message that waited for the first blackout came %v into the second", took)
+		}
+	})
+}
+
+func TestOutageDuringDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := netsim.Wrap(new(mem.Transport), netsim.Link{Latency: 50 * ms}, 1)
+		sim := netsim.Wrap(slow, netsim.Link{}, 2)
+		time.AfterFunc(70*ms, sim.Cut)
+		client, server := connect(t, sim)
+		defer closeAll(client, server)
+		send(t, client, core.Unreliable, "lost")
+		if up, _ := client.Lost(); up != 1 {
+			t.Error("a Conn does not know of the outage that began during its Dial")
+		}
+		sim.Heal()
+	})
+}

@@ -52,6 +52,28 @@ func TestWrapBothSides(t *testing.T) {
 	}
 }
 
+// What is on its way when the link is cut arrives, though the receiving end is
+// wrapped as well and stands in the dark.
+func TestAtSenderLeavesReceivingAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := netsim.Wrap(new(mem.Transport), netsim.Link{Latency: 50 * ms}, 1)
+		sim.AtSender = true
+		client, server := connect(t, sim)
+		defer closeAll(client, server)
+		start := time.Now()
+		for _, d := range []core.Delivery{core.Unreliable, core.Reliable} {
+			send(t, client, d, "on its way")
+		}
+		sim.Cut()
+		want(t, server, "on its way")
+		want(t, server, "on its way")
+		if took := time.Since(start); took != 50*ms {
+			t.Errorf("what was on its way took %v, want 50ms", took)
+		}
+		sim.Heal()
+	})
+}
+
 // Each of Transport, Listener and Conn leads to what it wraps.
 func TestUnwrap(t *testing.T) {
 	inner := new(mem.Transport)
