@@ -149,7 +149,9 @@ type Flusher interface{ Flush() error }
 
 // Dropper is an optional ability of a Conn: Drop ends it at once, without
 // linger, and may tell the peer nothing. The engine drops peers that misbehave.
-type Dropper interface{ Drop(code Code, reason string) }
+type Dropper interface {
+	Drop(code Code, reason string)
+}
 
 // Identifier is an optional ability of a Conn: PeerIdentity returns the identity
 // that the peer has proven to the adapter (a server's pin, a token's user), or "".

@@ -1,0 +1,33 @@
+// Package rpc makes calls on shared objects, and sends events.
+//
+//	// shared by server and client
+//	type Kick struct{ Power float64 }
+//
+//	var (
+//		KickBall = rpc.ToServer[*Footballer, Kick]("kick")
+//		Cheer    = rpc.ToClients[*Footballer, string]("cheer")
+//		Schema   = state.NewSchema(state.Class[Footballer](), KickBall, Cheer)
+//	)
+//
+//	// in the match
+//	KickBall.Handle(room, func(p *Footballer, from rpc.Caller, k Kick) {
+//		ball.Push(p, k.Power)
+//		Cheer.CallAll(p, "what a shot")
+//	})
+//
+//	// on a client
+//	KickBall.Call(me, Kick{Power: 3})
+//
+// A call is declared once, has one argument value, and is handled where the match
+// is, so that its handler sees the match's variables (thesis §5.2.3). Clients make
+// calls to the server on objects of their own; the server checks that by the
+// connection that a call came from. The server makes calls to an object's owner, to
+// everyone or to chosen players. Calls are Reliable unless declared otherwise:
+// Reliable ones on one object arrive in the order in which they were made, and never
+// before the object itself.
+//
+// Events are for what belongs to no object and to no schema: a name with any value
+// that the codec takes.
+//
+//	rpc.On(room, "chat", func(from rpc.Caller, text string) { room.Emit("chat", text) })
+package rpc

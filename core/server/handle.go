@@ -1,0 +1,272 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/core/internal/wire"
+	"github.com/parley-net/parley/core/lobby"
+	"github.com/parley-net/parley/core/rpc"
+	"github.com/parley-net/parley/core/state"
+)
+
+// drain handles everything that came in.
+func (r *Room) drain() {
+	q := r.in.take()
+	for i := range q {
+		switch it := &q[i]; {
+		case it.join != nil:
+			it.join.answer <- r.admit(it.n, it.join.info)
+		case it.n.player == nil || it.n.player.n != it.n || it.n.ended:
+			r.release(it)
+		case it.err != nil:
+			r.end(it.n, it.err)
+		default:
+			r.message(it.n, it.msg)
+			r.release(it)
+		}
+	}
+	r.in.recycle(q)
+	r.sendPlayers()
+}
+
+func (r *Room) release(it *item) {
+	if it.msg != nil {
+		<-it.n.slots
+	}
+}
+
+// admit seats a player and welcomes it, or says why not.
+func (r *Room) admit(n *session, info []byte) error {
+	select {
+	case <-r.closed:
+		return &lobby.RefusedError{Code: core.CodeStarted, Reason: "the match is over"}
+	default:
+	}
+	if n.abandoned.Load() {
+		return core.ErrTimeout
+	}
+	id, err := r.lobby.Join(info)
+	if err != nil {
+		return err
+	}
+	p := &Player{id: id, room: r, n: n, info: info}
+	n.room, n.player = r, p
+	n.viewer = r.sender.NewViewer()
+	n.onAck = func(seq uint64) { n.viewer.Ack(seq) }
+	n.onLost = func(seq uint64) { n.viewer.Lost(seq) }
+	cfg := &r.srv.cfg
+	w := wire.Welcome{
+		Player:  uint32(id),
+		Room:    r.name,
+		Tick:    time.Second / time.Duration(cfg.TickRate),
+		Update:  time.Second / time.Duration(cfg.UpdateRate),
+		Started: r.lobby.Started(),
+		Seats:   r.lobby.Seats(),
+	}
+	r.players = append(r.players, p)
+	_ = n.sendFrame(w.Append(n.frame(wire.KindWelcome)))
+	b := n.frame(wire.KindPlayers)
+	for q := range r.lobby.Players() {
+		b = wire.AppendPlayer(b, wire.Player{ID: uint32(q.ID), Status: uint8(q.Status), Ready: q.Ready, Info: q.Info})
+	}
+	_ = n.sendFrame(b)
+	r.log.Info("joined", "player", id, "addr", n.conn.RemoteAddr())
+	for _, fn := range r.onJoin {
+		r.contain("join hook", func() { fn(p) })
+	}
+	return nil
+}
+
+// message handles one message of a player. What is malformed costs its sender the
+// connection.
+func (r *Room) message(n *session, msg []byte) {
+	rd := wire.NewReader(msg)
+	kind := wire.Kind(rd.Byte())
+	if kind.IsReliable() {
+		n.frames.ReadHeader(&rd)
+	}
+	if rd.Err() == nil {
+		r.body(n, kind, &rd)
+	}
+	if rd.Err() != nil {
+		r.stats.Malformed++
+		r.log.Warn("malformed message", "player", n.player.id, "kind", kind, "err", rd.Err())
+		r.expel(n, core.CodeProtocol, "it sent a malformed message")
+	}
+}
+
+func (r *Room) body(n *session, kind wire.Kind, rd *wire.Reader) {
+	p := n.player
+	switch kind {
+	case wire.KindInput:
+		now := time.Now()
+		seq := n.packets.ReadHeader(rd, now, n.onAck, n.onLost)
+		if rd.Err() != nil || !n.packets.Received(seq, now) {
+			return
+		}
+		n.gotAt = now
+		before := r.world.Refused()
+		if err := r.world.ApplyInputs(p.id, rd.Rest()); err != nil {
+			rd.Fail("movement")
+		}
+		p.refused += r.world.Refused() - before
+	case wire.KindCall, wire.KindFastCall:
+		c := wire.ReadCall(rd)
+		if rd.Err() == nil {
+			from := rpc.Caller{Player: p.id, Tick: r.world.Tick()}
+			r.handled(p, rd, r.calls.Dispatch(c.Number, state.ObjectID(c.Object), from, c.Args))
+		}
+	case wire.KindEvent:
+		e := wire.ReadEvent(rd)
+		if rd.Err() == nil {
+			from := rpc.Caller{Player: p.id, Tick: r.world.Tick()}
+			r.handled(p, rd, r.events.Dispatch(e.Name, from, e.Value))
+		}
+	case wire.KindReady:
+		ready := rd.Bool()
+		if rd.End() == nil {
+			r.lobby.SetReady(p.id, ready)
+		}
+	case wire.KindInfo:
+		info := slices.Clone(rd.Rest())
+		if r.lobby.SetInfo(p.id, info) {
+			p.info = info
+		} else {
+			p.refused++
+			r.stats.Refused++
+		}
+	default:
+		rd.Fail("a kind that clients do not send")
+	}
+}
+
+// handled looks at what became of a call or an event.
+func (r *Room) handled(p *Player, rd *wire.Reader, err error) {
+	var panicked *rpc.PanicError
+	switch {
+	case err == nil:
+	case errors.As(err, &panicked):
+		r.stats.Panics++
+		r.log.Error("a handler panicked", "player", p.id, "panic", panicked.Value, "stack", string(panicked.Stack))
+	case errors.Is(err, rpc.ErrNoObject):
+		r.stats.Gone++
+	case errors.Is(err, rpc.ErrUnhandled), errors.Is(err, rpc.ErrNotOwner):
+		p.refused++
+		r.stats.Refused++
+		r.log.Debug("refused", "player", p.id, "err", err)
+	default: // unknown, or arguments of another type: no honest client of this schema
+		p.refused++
+		r.stats.Refused++
+		r.log.Debug("refused", "player", p.id, "err", err)
+		if errors.Is(err, rpc.ErrUnknown) {
+			rd.Fail(err.Error())
+		}
+	}
+}
+
+// end handles the end of a player's connection.
+func (r *Room) end(n *session, err error) {
+	var closed *core.CloseError
+	switch {
+	case errors.As(err, &closed) && closed.Remote && closed.Code == core.CodeNormal:
+		n.close(core.CodeNormal, "")
+		r.log.Info("left", "player", n.player.id)
+		r.leave(n.player)
+	case closed != nil && !closed.Remote && closed.Code == core.CodeFlood:
+		r.expel(n, closed.Code, closed.Reason)
+	default:
+		r.log.Debug("connection ended", "player", n.player.id, "err", err)
+		r.lose(n, core.CodeNormal, "")
+	}
+}
+
+// expel ends the session of a client that breaks the rules, at once.
+func (r *Room) expel(n *session, code core.Code, reason string) {
+	if n.ended {
+		return
+	}
+	n.ended = true
+	r.log.Warn("expelled", "player", n.player.id, "addr", n.conn.RemoteAddr(), "code", code, "reason", reason)
+	r.srv.work.Go(func() { _ = n.conn.Close(code, reason) })
+	r.leave(n.player)
+}
+
+// lose notes that a player's connection is gone. What the player steers stands
+// still; the seat is kept for the grace time.
+func (r *Room) lose(n *session, code core.Code, reason string) {
+	n.close(code, reason)
+	p := n.player
+	if !r.lobby.Lose(p.id) {
+		return
+	}
+	p.lostAt = time.Now()
+	r.log.Info("lost connection", "player", p.id, "code", code, "reason", reason)
+	r.world.Halt(p.id)
+	for _, fn := range r.onLost {
+		r.contain("lost hook", func() { fn(p) })
+	}
+}
+
+// leave frees a player's seat and takes its objects out of the world.
+func (r *Room) leave(p *Player) {
+	if !r.lobby.Leave(p.id) {
+		return
+	}
+	// A new slice, since somebody may be ranging over the old one.
+	r.players = slices.DeleteFunc(slices.Clone(r.players), func(q *Player) bool { return q == p })
+	for _, fn := range r.onLeave {
+		r.contain("leave hook", func() { fn(p) })
+	}
+	for obj := range r.world.OwnedBy(p.id) {
+		obj.Despawn()
+	}
+}
+
+// housekeep looks for players who fell silent and for those who did not come back.
+func (r *Room) housekeep(now time.Time) {
+	for _, p := range r.players {
+		switch {
+		case r.lobby.Status(p.id) == lobby.LostConnection:
+			if now.Sub(p.lostAt) >= r.srv.cfg.Grace {
+				r.log.Info("did not come back", "player", p.id)
+				r.leave(p)
+			}
+		case !p.n.ended && p.n.silence(now) >= r.srv.cfg.Timeout:
+			r.lose(p.n, core.CodeTimeout, fmt.Sprintf("nothing heard for %v", r.srv.cfg.Timeout))
+		}
+	}
+}
+
+// contain runs a hook; its panic is logged and counted, and ends nothing else.
+func (r *Room) contain(what string, fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.stats.Panics++
+			r.log.Error("a "+what+" panicked", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	fn()
+}
+
+// sendPlayers tells everyone which players changed.
+func (r *Room) sendPlayers() {
+	changes := r.lobby.TakeChanges()
+	if len(changes) == 0 {
+		return
+	}
+	for p := range r.Players() {
+		if p.n.ended {
+			continue
+		}
+		b := p.n.frame(wire.KindPlayers)
+		for _, q := range changes {
+			b = wire.AppendPlayer(b, wire.Player{ID: uint32(q.ID), Status: uint8(q.Status), Ready: q.Ready, Info: q.Info})
+		}
+		_ = p.n.sendFrame(b) // a player who does not take it loses the connection
+	}
+}

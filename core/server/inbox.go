@@ -1,0 +1,73 @@
+package server
+
+import "sync"
+
+// item is one thing that a room's goroutine has to handle.
+type item struct {
+	n    *session
+	msg  []byte // a message, from the inbox's pool
+	join *join  // or a stranger who wants a seat
+	err  error  // or the end of the connection
+}
+
+type join struct {
+	info   []byte
+	answer chan<- error
+}
+
+// inbox is what came in for a room. Anybody may push; the room's goroutine takes.
+// It is bounded by the slots of its sessions.
+type inbox struct {
+	mu     sync.Mutex
+	queue  []item
+	spare  []item
+	pool   [][]byte
+	notify chan struct{}
+}
+
+func (in *inbox) push(it item) {
+	in.mu.Lock()
+	in.queue = append(in.queue, it)
+	in.mu.Unlock()
+	select {
+	case in.notify <- struct{}{}:
+	default:
+	}
+}
+
+// buffer returns an empty buffer for a message.
+func (in *inbox) buffer() []byte {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if n := len(in.pool); n > 0 {
+		b := in.pool[n-1]
+		in.pool = in.pool[:n-1]
+		return b[:0]
+	}
+	return nil
+}
+
+// pooledBuffer is the largest buffer that is kept for the next message.
+const pooledBuffer = 4 << 10
+
+// take returns what came since the last call; recycle gives it back.
+func (in *inbox) take() []item {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	q := in.queue
+	in.queue = in.spare[:0]
+	in.spare = nil
+	return q
+}
+
+func (in *inbox) recycle(q []item) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i := range q {
+		if b := q[i].msg; b != nil && cap(b) <= pooledBuffer && len(in.pool) < inboxSlots {
+			in.pool = append(in.pool, b)
+		}
+	}
+	clear(q)
+	in.spare = q[:0]
+}

@@ -1,0 +1,300 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/core/lobby"
+	"github.com/parley-net/parley/core/rpc"
+	"github.com/parley-net/parley/core/state"
+)
+
+// Room is where one match is played. It belongs to the goroutine that runs the
+// Match: hooks and handlers run there too, while the match waits in Ticks or in the
+// lobby, so a game needs no lock. Only Context is for any goroutine.
+type Room struct {
+	srv      *Server
+	name     string
+	ctx      context.Context // ends when the room closes its connections
+	stop     context.CancelFunc
+	outer    context.Context // ends when the server shuts down, or the room has closed
+	endOuter context.CancelFunc
+	log      *slog.Logger
+
+	world  *state.World
+	sender *state.Sender
+	calls  *rpc.Table
+	events *rpc.Events
+	lobby  *lobby.Lobby
+
+	players  []*Player // by id
+	onJoin   []func(*Player)
+	onLost   []func(*Player)
+	onLeave  []func(*Player)
+	in       inbox
+	timer    *time.Timer
+	next     time.Time // of the next tick
+	updateAt time.Time // of the next update
+	captured bool
+	buf      []byte
+	stats    Stats
+	closed   chan struct{} // closed when nobody takes from the inbox any more
+}
+
+// Stats counts what a room has seen.
+type Stats struct {
+	Ticks     uint64 // ticks played
+	Skipped   uint64 // ticks that a late room left out
+	Refused   uint64 // calls, events and movements refused: not the owner's, unknown, malformed
+	Gone      uint64 // calls on objects that had just gone away
+	Panics    uint64 // handlers and hooks that panicked
+	Malformed uint64 // messages that cost their sender the connection
+}
+
+func newRoom(ctx context.Context, s *Server, name string) *Room {
+	w, err := state.NewWorld(s.cfg.Schema, s.cfg.Codec)
+	if err != nil {
+		panic(err) // New has tried it
+	}
+	r := &Room{
+		srv:    s,
+		name:   name,
+		log:    s.cfg.Logger.With("room", name),
+		world:  w,
+		sender: state.NewSender(w, s.cfg.UpdateRate),
+		calls:  rpc.NewTable(w),
+		events: rpc.NewEvents(s.cfg.Codec),
+		lobby:  lobby.New(s.cfg.Seats, !s.cfg.RefuseLate),
+		in:     inbox{notify: make(chan struct{}, 1)},
+		timer:  time.NewTimer(0),
+		closed: make(chan struct{}),
+	}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	r.outer, r.endOuter = context.WithCancel(ctx)
+	w.SetMessenger(r)
+	return r
+}
+
+// Name returns the room's name.
+func (r *Room) Name() string { return r.name }
+
+// World returns the room's objects.
+func (r *Room) World() *state.World { return r.world }
+
+// Lobby returns who is here.
+func (r *Room) Lobby() *Lobby { return &Lobby{r} }
+
+// Context ends when the server shuts down or the room has closed: for what a match
+// starts beside itself.
+func (r *Room) Context() context.Context { return r.outer }
+
+// Log returns the server's logger with the room's name.
+func (r *Room) Log() *slog.Logger { return r.log }
+
+// Stats returns the room's counters.
+func (r *Room) Stats() Stats {
+	s := r.stats
+	s.Refused += r.world.Refused()
+	return s
+}
+
+// ServerCalls is where the handlers of calls are kept; see rpc.ServerCall.Handle.
+func (r *Room) ServerCalls() *rpc.Table { return r.calls }
+
+// Events is where the handlers of events are kept; see rpc.On.
+func (r *Room) Events() *rpc.Events { return r.events }
+
+// Player returns a player who has a seat, nil if there is none with this id.
+func (r *Room) Player(id state.PlayerID) *Player {
+	if i, ok := slices.BinarySearchFunc(r.players, id, comparePlayer); ok {
+		return r.players[i]
+	}
+	return nil
+}
+
+func comparePlayer(p *Player, id state.PlayerID) int { return int(p.id) - int(id) }
+
+// Players yields the players who have a seat, in ascending order of ID. Players may
+// leave meanwhile.
+func (r *Room) Players() iter.Seq[*Player] { return slices.Values(r.players) }
+
+// OnJoin adds a hook that runs for each player who is here already, and for each
+// who comes.
+func (r *Room) OnJoin(fn func(*Player)) {
+	r.onJoin = append(r.onJoin, fn)
+	for p := range r.Players() {
+		fn(p)
+	}
+}
+
+// OnLost adds a hook that runs when a player's connection was lost. The seat is
+// kept for Config.Grace.
+func (r *Room) OnLost(fn func(*Player)) { r.onLost = append(r.onLost, fn) }
+
+// OnLeave adds a hook that runs when a player is gone: left, was kicked, or did not
+// come back in time. The objects that the player still owns afterwards despawn; a
+// game that keeps them gives them to somebody else here.
+func (r *Room) OnLeave(fn func(*Player)) { r.onLeave = append(r.onLeave, fn) }
+
+// Ticks plays the match tick by tick: it handles what came in, moves the world by
+// dt, runs the loop's body, and sends what changed. dt is always the same; a room
+// that is late skips ticks and counts them. The loop ends when the server shuts
+// down, or by break; what was changed before is sent then too. Ticks may be ranged
+// over again.
+//
+//	for dt := range room.Ticks() {
+//		ball.Bounce(dt)
+//	}
+func (r *Room) Ticks() iter.Seq[time.Duration] {
+	dt := time.Second / time.Duration(r.srv.cfg.TickRate)
+	return func(yield func(time.Duration) bool) {
+		r.next = time.Now().Add(dt)
+		r.updateAt = r.next
+		for {
+			for r.wait(r.next) {
+			}
+			if r.over() {
+				return
+			}
+			if late := time.Since(r.next); late >= dt {
+				skip := late / dt
+				r.stats.Skipped += uint64(skip)
+				r.next = r.next.Add(skip * dt)
+			}
+			r.world.Advance(dt)
+			more := yield(dt)
+			r.stats.Ticks++
+			if !more || !r.next.Before(r.updateAt) {
+				r.update(true)
+				r.updateAt = r.updateAt.Add(time.Second / time.Duration(r.srv.cfg.UpdateRate))
+				if r.updateAt.Before(r.next) {
+					r.updateAt = r.next
+				}
+			}
+			if !more {
+				return
+			}
+			r.next = r.next.Add(dt)
+		}
+	}
+}
+
+// over reports whether the room has to end.
+func (r *Room) over() bool { return r.outer.Err() != nil }
+
+// wait handles what comes in, until something was handled, t has come or the room
+// has to end. It reports whether to wait on.
+func (r *Room) wait(t time.Time) bool {
+	if r.drain(); r.over() {
+		return false
+	}
+	d := time.Until(t)
+	if d <= 0 {
+		return false
+	}
+	r.timer.Reset(d)
+	select {
+	case <-r.in.notify:
+		return true
+	case <-r.timer.C:
+	case <-r.outer.Done():
+	}
+	return false
+}
+
+// update sends players what changed; with the state, if the match is ticking.
+func (r *Room) update(capture bool) {
+	now := time.Now()
+	r.housekeep(now)
+	r.sendPlayers()
+	if capture {
+		r.sender.Capture()
+		r.captured = true
+	}
+	for _, p := range r.players {
+		if !p.n.ended {
+			p.n.sendState(now)
+		}
+	}
+	r.flush()
+}
+
+// flush has listeners send what they gathered.
+func (r *Room) flush() {
+	for i, p := range r.players {
+		if f := p.n.flusher; f != nil && (i == 0 || f != r.players[i-1].n.flusher) {
+			_ = f.Flush() // the connections report what is wrong with them
+		}
+	}
+}
+
+// run plays the match and closes the room.
+func (r *Room) run() error {
+	r.log.Info("room opened")
+	err := r.play()
+	if err != nil {
+		r.log.Error("match failed", "err", err)
+	}
+	r.settle()
+	code, reason := core.CodeNormal, "the match is over"
+	switch {
+	case r.over():
+		code, reason = core.CodeShutdown, "the server is shutting down"
+	case err != nil:
+		code, reason = core.CodeInternal, "the match failed"
+	}
+	close(r.closed)
+	r.drain()
+	for _, p := range r.players {
+		p.n.close(code, reason)
+	}
+	r.stop()
+	r.endOuter()
+	r.timer.Stop()
+	r.log.Info("room closed", "ticks", r.stats.Ticks, "skipped", r.stats.Skipped)
+	return err
+}
+
+// play runs the game's function and turns its panic into an error.
+func (r *Room) play() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("parley: the match panicked: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return r.srv.cfg.Match(r)
+}
+
+// settle gives clients the last state: a lost packet must not hide how it ended.
+func (r *Room) settle() {
+	if !r.captured {
+		r.sendPlayers()
+		return
+	}
+	gap := time.Second / time.Duration(r.srv.cfg.UpdateRate)
+	for end := time.Now().Add(settleTime); time.Now().Before(end); {
+		r.update(true)
+		complete := true
+		for _, p := range r.players {
+			complete = complete && (p.n.ended || p.n.viewer.Complete())
+		}
+		if complete {
+			return
+		}
+		t := time.Now().Add(gap)
+		for time.Now().Before(t) {
+			r.drain()
+			r.timer.Reset(time.Until(t))
+			select {
+			case <-r.in.notify:
+			case <-r.timer.C:
+			}
+		}
+	}
+}

@@ -1,0 +1,180 @@
+// Knights is the command-line game of the thesis on which parley builds: knights
+// fight barbarians for gold.
+//
+//	go run ./examples/knights                   a server and four bots, one battle
+//	go run ./examples/knights server            a server for people
+//	go run ./examples/knights join ADDRESS      a knight of your own
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parley-net/parley"
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/transport/identity"
+	"github.com/parley-net/parley/transport/tcp"
+)
+
+// transports are the adapters that -transport names.
+var transports = map[string]func(*identity.Key) core.Transport{
+	"tcp": func(k *identity.Key) core.Transport { return tcp.New(tcp.Config{Identity: k}) },
+}
+
+const usage = `knights fight barbarians for gold, over a network
+
+  knights [flags]                  a server and four bots in one process
+  knights server [flags]           a server; it prints the address to join
+  knights join [flags] ADDRESS     join as a knight; type help when you are in
+
+flags:
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintln(os.Stderr, "knights:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	mode := "demo"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		mode, args = args[0], args[1:]
+	}
+	flags := flag.NewFlagSet("knights", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.Usage = func() { fmt.Fprint(out, usage); flags.PrintDefaults() }
+	var (
+		transport = flags.String("transport", "tcp", "how to reach each other: "+strings.Join(names(), ", "))
+		addr      = flags.String("addr", ":7777", "where the server listens")
+		keyFile   = flags.String("key", "", "file of the server's key; empty makes a fresh one at each start")
+		players   = flags.Int("players", 2, "knights that the server waits for")
+		length    = flags.Duration("length", 3*time.Minute, "longest battle of the server")
+		name      = flags.String("name", "Galahad", "your knight's name")
+		seed      = flags.Uint64("seed", 0, "seed of all chances; 0 takes one by chance")
+	)
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	newTransport := transports[*transport]
+	if newTransport == nil {
+		return fmt.Errorf("unknown transport %q: there is %s", *transport, strings.Join(names(), ", "))
+	}
+	if *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	b := &battle{players: *players, length: *length, rnd: rand.New(rand.NewPCG(*seed, 0)), out: out}
+	switch mode {
+	case "demo":
+		b.players, b.length = 4, 12*time.Second
+		return demo(ctx, b, *transport, newTransport, *seed)
+	case "server":
+		key, err := loadKey(*keyFile)
+		if err != nil {
+			return err
+		}
+		return parley.Serve(ctx, *addr, parley.Server{
+			Schema: Schema, Match: b.match, Transport: newTransport(key),
+			Ready: func(addr string) {
+				fmt.Fprintf(out, "Knights join with:\n\n  go run ./examples/knights join '%s'\n\n", addr)
+			},
+		})
+	case "join":
+		if flags.NArg() != 1 {
+			return errors.New("join takes one ADDRESS, the one that the server printed")
+		}
+		return join(ctx, newTransport(nil), flags.Arg(0), *name, in, out)
+	}
+	flags.Usage()
+	return fmt.Errorf("unknown command %q", mode)
+}
+
+func names() []string {
+	var all []string
+	for name := range transports {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func loadKey(file string) (*identity.Key, error) {
+	if file == "" {
+		return identity.Generate()
+	}
+	return identity.Load(file)
+}
+
+// demo plays one battle of four bots over real sockets on this machine.
+func demo(ctx context.Context, b *battle, name string, newTransport func(*identity.Key) core.Transport, seed uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 19*time.Second)
+	defer cancel()
+	key, err := identity.Generate()
+	if err != nil {
+		return err
+	}
+	address := make(chan string, 1)
+	served := make(chan error, 1)
+	go func() {
+		served <- parley.Serve(ctx, "127.0.0.1:0", parley.Server{
+			Schema: Schema, Match: b.match, Matches: 1, Transport: newTransport(key),
+			Ready: func(addr string) { address <- addr },
+		})
+	}()
+	var addr string
+	select {
+	case addr = <-address:
+	case err := <-served:
+		return err
+	}
+	knights := []string{"Lancelot", "Gawain", "Percival", "Tristan"}
+	results := make([]result, len(knights))
+	errs := make([]error, len(knights))
+	var bots sync.WaitGroup
+	for i, knight := range knights {
+		bots.Go(func() {
+			rnd := rand.New(rand.NewPCG(seed, uint64(i+1)))
+			results[i], errs[i] = runBot(ctx, newTransport(nil), addr, knight, rnd)
+		})
+	}
+	bots.Wait()
+	if err := errors.Join(append(errs, <-served)...); err != nil {
+		return err
+	}
+	printStandings(b.out, results[0].score)
+	printNetwork(b.out, name, results)
+	return nil
+}
+
+// printNetwork sums up what the battle cost the network.
+func printNetwork(out io.Writer, transport string, all []result) {
+	var rtt, worst, lasted time.Duration
+	var down, up, loss float64
+	for _, r := range all {
+		rtt += r.link.RTT / time.Duration(len(all))
+		worst = max(worst, r.link.RTT)
+		lasted = max(lasted, r.time)
+		down += float64(r.link.Conn.BytesRecv) / r.time.Seconds() / float64(len(all))
+		up += float64(r.link.Conn.BytesSent) / r.time.Seconds() / float64(len(all))
+		loss = max(loss, r.link.Loss)
+	}
+	fmt.Fprintf(out, "\nnetwork: %d clients over %s for %.1f s; each %.1f kB/s down, %.1f kB/s up; round trip %.2f ms, worst %.2f ms; %.1f %% lost\n",
+		len(all), transport, lasted.Seconds(), down/1e3, up/1e3,
+		float64(rtt)/1e6, float64(worst)/1e6, 100*loss)
+}
