@@ -1,6 +1,9 @@
 package state
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A chunk is a group of objects of one class whose values always fit one packet
 // together: the unit of acknowledgement and of baselines. An object stays in its
@@ -11,7 +14,8 @@ type chunk struct {
 	class  *class
 	cur    []int64 // the values now, row by row: id, owner, columns of the fields
 	rows   []row
-	weight int // bytes that the rows take at most
+	live   int // rows with an object
+	weight int // bytes that the rows take at most, whatever the baseline
 	dirty  bool
 
 	history []version // ring of frozen values
@@ -42,23 +46,23 @@ type store struct {
 
 // place finds a row for an object whose spawn-time fields take n bytes.
 func (s *store) place(w *World, c *class, n int) (*chunk, int) {
-	weight := rowWeight(c, n)
+	weight := c.rowWeight(n)
 	for i := s.open; i < len(s.chunks); i++ {
 		k := s.chunks[i]
-		if k.weight+weight > chunkBytes {
+		if !k.fits(weight) {
 			continue
 		}
-		for r := range k.rows {
-			if k.rows[r].obj == nil {
-				return k, r
+		if k.live < len(k.rows) {
+			for r := range k.rows {
+				if k.rows[r].obj == nil {
+					return k, r
+				}
 			}
 		}
-		if len(k.rows) < maxChunkRows {
-			k.grow()
-			return k, len(k.rows) - 1
-		}
+		k.grow()
+		return k, len(k.rows) - 1
 	}
-	for s.open < len(s.chunks) && s.chunks[s.open].weight+c.maxRow > chunkBytes {
+	for s.open < len(s.chunks) && !s.chunks[s.open].fits(c.maxRow) {
 		s.open++
 	}
 	k := &chunk{index: len(w.chunks), class: c}
@@ -68,30 +72,44 @@ func (s *store) place(w *World, c *class, n int) (*chunk, int) {
 	return k, 0
 }
 
-func rowWeight(c *class, once int) int {
-	if once > inlineSpawn {
-		once = 0
+// rowWeight returns how many bytes a row takes at most whose object's spawn-time
+// fields take n.
+func (c *class) rowWeight(n int) int {
+	if n > inlineSpawn {
+		n = 0 // it travels Reliable
 	}
-	return c.maxRow + 2 + once
+	return c.maxRow + n
+}
+
+// emptyWeight is what a row takes whose object went away.
+func (c *class) emptyWeight() int { return c.maskLen() + 1 }
+
+// fits reports whether k has room for one more row, or an empty one, of a weight.
+func (k *chunk) fits(weight int) bool {
+	if k.live < len(k.rows) {
+		weight -= k.class.emptyWeight()
+	}
+	return k.weight+weight <= chunkBytes
 }
 
 func (k *chunk) grow() {
-	k.rows = append(k.rows, row{blobs: make([][]byte, k.class.blobs)})
+	empty := row{weight: k.class.emptyWeight(), blobs: make([][]byte, k.class.blobs)}
+	k.weight += empty.weight
+	k.rows = append(k.rows, empty)
 	k.cur = append(k.cur, make([]int64, k.class.stride())...)
 }
 
-// occupy fills o's row.
+// occupy fills o's row. On an error the row is occupied all the same.
 func (k *chunk) occupy(o *Object, once []byte) error {
 	r := &k.rows[o.row]
-	r.obj, r.once, r.weight = o, once, rowWeight(k.class, len(once))
-	k.weight += r.weight
-	clear(r.blobs)
+	k.weight += k.class.rowWeight(len(once)) - r.weight
+	r.obj, r.once, r.weight = o, once, k.class.rowWeight(len(once))
+	k.live++
 	vals := k.vals(o.row)
-	clear(vals)
 	vals[colID], vals[colOwner] = int64(o.id), int64(o.owner)
 	k.dirty = true
 	if len(once) > inlineSpawn {
-		o.world.setLarge(largeValue{id: o.id, slot: 0, version: 1, bytes: once})
+		o.world.large.set(valueKey{o.id, 0}, 1, once)
 	}
 	for _, f := range o.fields {
 		if err := f.write(vals); err != nil {
@@ -102,24 +120,26 @@ func (k *chunk) occupy(o *Object, once []byte) error {
 }
 
 // free empties a row.
-func (k *chunk) free(r int) {
-	o := k.rows[r].obj
-	o.world.dropLarge(o.id)
-	k.weight -= k.rows[r].weight
-	k.rows[r] = row{blobs: k.rows[r].blobs}
-	clear(k.rows[r].blobs)
-	clear(k.vals(r))
+func (k *chunk) free(n int) {
+	r := &k.rows[n]
+	w := r.obj.world
+	for slot := range 1 + k.class.blobs {
+		w.large.drop(valueKey{r.obj.id, slot})
+	}
+	empty := k.class.emptyWeight()
+	k.weight += empty - r.weight
+	k.live--
+	clear(r.blobs)
+	r.obj, r.once, r.weight = nil, nil, empty
+	clear(k.vals(n))
 	k.dirty = true
-	o.world.stores[k.class.number].reopen(k)
+	w.stores[k.class.number].reopen(k)
 }
 
 // reopen makes place look at k again.
 func (s *store) reopen(k *chunk) {
-	for i := range min(s.open, len(s.chunks)) {
-		if s.chunks[i] == k {
-			s.open = i
-			return
-		}
+	if i, _ := slices.BinarySearchFunc(s.chunks[:s.open], k, func(a, b *chunk) int { return a.index - b.index }); i < s.open {
+		s.open = i
 	}
 }
 
@@ -150,10 +170,11 @@ func (k *chunk) putBlob(r int, def *fieldDef, b []byte) bool {
 	*col++
 	k.dirty = true
 	row.blobs[def.blob] = append(row.blobs[def.blob][:0], b...)
+	key := valueKey{row.obj.id, def.blob + 1}
 	if len(b) > k.class.inlineMax {
-		row.obj.world.setLarge(largeValue{id: row.obj.id, slot: def.blob + 1, version: uint64(*col), bytes: bytes.Clone(b)})
+		row.obj.world.large.set(key, *col, b)
 	} else {
-		row.obj.world.dropLargeSlot(row.obj.id, def.blob+1)
+		row.obj.world.large.drop(key)
 	}
 	return true
 }
@@ -165,6 +186,9 @@ func (k *chunk) freeze(at uint32, keep int) {
 		return
 	}
 	k.dirty = false
+	if len(k.history) > 0 && slices.Equal(k.history[k.newest].vals, k.cur) {
+		return // changed, and changed back
+	}
 	if len(k.history) < keep {
 		k.history = append(k.history, version{})
 		k.newest = len(k.history) - 1
@@ -207,38 +231,4 @@ func (k *chunk) at() uint32 {
 		return 0
 	}
 	return k.history[k.newest].at
-}
-
-// largeValue is a value too long for a packet: it travels Reliable, and takes
-// effect at a client when its version is the one that the packet named.
-type largeValue struct {
-	id      ObjectID
-	slot    int // 0: what travels once; 1+n: blob n
-	version uint64
-	bytes   []byte
-	rev     uint64
-}
-
-func (w *World) setLarge(v largeValue) {
-	w.dropLargeSlot(v.id, v.slot)
-	w.largeRev++
-	v.rev = w.largeRev
-	w.large = append(w.large, v)
-}
-
-func (w *World) dropLarge(id ObjectID) {
-	for i := len(w.large) - 1; i >= 0; i-- {
-		if w.large[i].id == id {
-			w.large = append(w.large[:i], w.large[i+1:]...)
-		}
-	}
-}
-
-func (w *World) dropLargeSlot(id ObjectID, slot int) {
-	for i := range w.large {
-		if w.large[i].id == id && w.large[i].slot == slot {
-			w.large = append(w.large[:i], w.large[i+1:]...)
-			return
-		}
-	}
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -69,7 +70,10 @@ type class struct {
 	blobs  int
 	number int // within its Schema; set by NewSchema
 
+	blobCols []int // by blob: the column of its version, counted in a row
+
 	maxRow    int // bytes of a row at most, without what travels once
+	maxRows   int // of a chunk
 	inlineMax int // blobs up to here ride in the packet, longer ones travel Reliable
 }
 
@@ -93,14 +97,12 @@ func (c *class) maskLen() int { return (1 + c.cols + 7) / 8 }
 func (c *class) stride() int { return colFields + c.cols }
 
 const (
-	chunkBytes   = 960 // what the rows of one chunk take at most: a chunk fits one packet
-	inlineBlob   = 64  // a blob up to here rides in the packet, if the class has room
-	inlineSpawn  = 256 // likewise what travels once
-	maxChunkRows = 128
+	chunkBytes  = 960 // what the rows of one chunk take at most: a chunk fits one packet
+	inlineBlob  = 64  // a blob up to here rides in the packet, if the class has room
+	inlineSpawn = 256 // likewise what travels once
 )
 
 var (
-	fieldType    = reflect.TypeFor[field]()
 	entityType   = reflect.TypeFor[Entity]()
 	objectType   = reflect.TypeFor[Object]()
 	positionType = reflect.TypeFor[Position2D]()
@@ -108,17 +110,36 @@ var (
 
 func newClass(t reflect.Type) *class {
 	c := &class{name: t.Name(), typ: t}
+	var errs []error
+	if c.name == "" {
+		c.name = t.String()
+		errs = append(errs, fmt.Errorf("parley: class %s: the type of an object needs a name", t))
+	}
 	if t.Kind() != reflect.Struct {
 		c.err = fmt.Errorf("parley: class %s: an object must be a struct that embeds state.Object", t)
 		return c
 	}
-	var errs []error
-	c.walk(t, nil, &errs)
+	if n := c.walk(t, nil, &errs); n != 1 {
+		errs = append(errs, fmt.Errorf("parley: class %s: an object embeds state.Object once, by value; here are %d", c.name, n))
+	}
 	if n := slices.IndexFunc(c.fields, isPosition); n >= 0 && slices.ContainsFunc(c.fields[n+1:], isPosition) {
 		errs = append(errs, fmt.Errorf("parley: class %s has two positions; an object has at most one Position2D", c.name))
 	}
-	c.maxRow = 5 + 5 + 2 + c.maskLen() // id, owner, a mask and what replaces it
+	if err := c.weigh(); err != nil {
+		errs = append(errs, err)
+	}
+	c.err = errors.Join(errs...)
+	return c
+}
+
+// weigh computes what a row takes at most, and what else follows from that.
+func (c *class) weigh() error {
+	c.maxRow = c.maskLen() + 5 + 5 + 2 // no change, id, owner, length of what travels once
 	for _, f := range c.fields {
+		if f.quantum > 0 {
+			c.maxRow += stepsSize
+			continue
+		}
 		for _, s := range reflect.New(f.typ).Interface().(field).shape().sizes {
 			c.maxRow += s
 		}
@@ -128,43 +149,51 @@ func newClass(t reflect.Type) *class {
 		c.inlineMax = min(inlineBlob, room/c.blobs)
 	}
 	c.maxRow += c.inlineMax * c.blobs
+	c.maxRows = max(1, chunkBytes/c.maxRow)
 	if c.maxRow+inlineSpawn > chunkBytes {
-		errs = append(errs, fmt.Errorf("parley: class %s has %d synchronized values, which can take %d bytes; a packet has room for %d: put some of them together in one Var of a struct",
-			c.name, c.cols, c.maxRow, chunkBytes-inlineSpawn))
+		return fmt.Errorf("parley: class %s has %d synchronized values, which can take %d bytes; a packet has room for %d: put some of them together in one Var of a struct",
+			c.name, c.cols, c.maxRow, chunkBytes-inlineSpawn)
 	}
-	c.err = errors.Join(errs...)
-	return c
+	return nil
 }
 
 func isPosition(f fieldDef) bool { return f.typ == positionType }
 
-// walk collects the fields of t, those of embedded structs among them.
-func (c *class) walk(t reflect.Type, at []int, errs *[]error) {
+// walk collects the fields of t, those of embedded structs among them, and returns
+// how many Objects it found embedded.
+func (c *class) walk(t reflect.Type, at []int, errs *[]error) (objects int) {
+	fail := func(format string, args ...any) { *errs = append(*errs, fmt.Errorf("parley: "+format, args...)) }
 	for f := range t.Fields() {
-		index := append(append([]int(nil), at...), f.Index...)
+		index := append(slices.Clone(at), f.Index...)
 		name := c.name + "." + f.Name
 		tag := f.Tag.Get("parley")
+		embedded := f.Anonymous && f.Type.Kind() == reflect.Struct
 		switch {
-		case f.Type == objectType && f.Anonymous, tag == "-":
-		case !f.IsExported() && !f.Anonymous && holdsField(f.Type):
-			*errs = append(*errs, fmt.Errorf("parley: %s synchronizes only if its name is exported (or keep it at home with `parley:\"-\"`)", name))
-		case f.Anonymous && f.Type.Kind() == reflect.Struct && (holdsField(f.Type) || reflect.PointerTo(f.Type).Implements(entityType)):
-			c.walk(f.Type, index, errs)
-		case !f.IsExported():
-		case reflect.PointerTo(f.Type).Implements(fieldType):
+		case f.Type == objectType && f.Anonymous:
+			objects++
+		case tag == "-" || f.Name == "_":
+		case isField(f.Type) && f.IsExported():
 			c.addField(name, f, index, tag, errs)
-		case holdsField(f.Type):
-			*errs = append(*errs, fmt.Errorf("parley: %s holds a Var or Position2D, which synchronizes only as a field of the object itself or of a struct embedded in it", name))
-		case f.Type.Implements(entityType):
-			*errs = append(*errs, fmt.Errorf("parley: %s is a pointer to an object, which cannot travel: use state.Ref", name))
+		case isField(f.Type):
+			fail("%s synchronizes only if its name is exported (or keep it at home with `parley:\"-\"`)", name)
+		case embedded && (!f.IsExported() || reaches(f.Type, isField, false) || isEntity(f.Type)):
+			objects += c.walk(f.Type, index, errs)
+		case !f.IsExported() && reaches(f.Type, isField, false):
+			fail("%s holds a Var or Position2D, but its name is not exported (keep it at home with `parley:\"-\"`)", name)
+		case !f.IsExported():
+		case reaches(f.Type, isEntity, true):
+			fail("%s is or holds a shared object, which does not travel inside another: use state.Ref (or keep it at home with `parley:\"-\"`)", name)
+		case reaches(f.Type, isField, true):
+			fail("%s holds a Var or Position2D, which synchronizes only as a field of the object itself or of a struct embedded in it", name)
 		default:
 			if tag != "" {
-				*errs = append(*errs, fmt.Errorf("parley: %s: unknown tag `parley:%q`", name, tag))
+				fail("%s: unknown tag `parley:%q`", name, tag)
 			}
 			c.plain = append(c.plain, fieldDef{name: name, index: index, typ: f.Type})
 			c.lines = append(c.lines, fmt.Sprintf("%s: %s at spawn", name, shape.Of(f.Type)))
 		}
 	}
+	return objects
 }
 
 func (c *class) addField(name string, f reflect.StructField, index []int, tag string, errs *[]error) {
@@ -173,16 +202,20 @@ func (c *class) addField(name string, f reflect.StructField, index []int, tag st
 	if s.sizes == nil {
 		def.blob = c.blobs
 		c.blobs++
+		c.blobCols = append(c.blobCols, def.col)
+	}
+	if s.elem != nil && reaches(s.elem, isEntity, true) {
+		*errs = append(*errs, fmt.Errorf("parley: %s: a variable holds no shared object: use a Var of state.Ref", name))
 	}
 	line := name + ": " + s.desc
 	if tag != "" {
 		q, found := strings.CutPrefix(tag, "quantum=")
 		v, err := strconv.ParseFloat(q, 64)
-		if !found || err != nil || !(v > 0) || !s.float {
+		if !found || err != nil || !(v > 0) || math.IsInf(v, 0) || !s.float {
 			*errs = append(*errs, fmt.Errorf("parley: %s: tag `parley:%q`: want quantum=NUMBER above 0, on a Var of a float", name, tag))
 		}
 		def.quantum = v
-		line += " in steps of " + q
+		line += " in steps of " + strconv.FormatFloat(v, 'g', -1, 64)
 	}
 	c.cols += def.cols
 	for sub := range def.cols {
@@ -192,28 +225,47 @@ func (c *class) addField(name string, f reflect.StructField, index []int, tag st
 	c.lines = append(c.lines, line)
 }
 
-// holdsField reports whether t is, or has inside, a synchronized field.
-func holdsField(t reflect.Type) bool { return holds(t, make(map[reflect.Type]bool)) }
+// isField reports whether t is a Var or Position2D itself. A struct that embeds one
+// has its methods, but is not.
+func isField(t reflect.Type) bool {
+	return t == positionType || t.PkgPath() == objectType.PkgPath() && strings.HasPrefix(t.Name(), "Var[")
+}
 
-func holds(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if seen[t] {
-		return false
-	}
-	seen[t] = true
-	if reflect.PointerTo(t).Implements(fieldType) {
-		return true
-	}
-	switch t.Kind() {
-	case reflect.Array, reflect.Slice:
-		return holds(t.Elem(), seen)
-	case reflect.Struct:
-		for f := range t.Fields() {
-			if holds(f.Type, seen) {
-				return true
+// isEntity reports whether t is Object, embeds it, or is an interface of objects.
+func isEntity(t reflect.Type) bool {
+	return t.Kind() == reflect.Interface && t.Implements(entityType) || reflect.PointerTo(t).Implements(entityType)
+}
+
+// reaches reports whether is holds for t or a type inside it; with travel, for one
+// that would travel with it: of an exported field, or behind a pointer or map.
+func reaches(t reflect.Type, is func(reflect.Type) bool, travel bool) bool {
+	seen := make(map[reflect.Type]bool)
+	var visit func(t reflect.Type) bool
+	visit = func(t reflect.Type) bool {
+		if seen[t] {
+			return false
+		}
+		seen[t] = true
+		if is(t) {
+			return true
+		}
+		switch t.Kind() {
+		case reflect.Array, reflect.Slice:
+			return visit(t.Elem())
+		case reflect.Pointer:
+			return travel && visit(t.Elem())
+		case reflect.Map:
+			return travel && (visit(t.Key()) || visit(t.Elem()))
+		case reflect.Struct:
+			for f := range t.Fields() {
+				if tag := f.Tag.Get("parley"); tag != "-" && (!travel || f.IsExported() || f.Anonymous) && visit(f.Type) {
+					return true
+				}
 			}
 		}
+		return false
 	}
-	return false
+	return visit(t)
 }
 
 // Describe implements Part.

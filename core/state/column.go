@@ -9,10 +9,49 @@ import (
 // their bits, bools as 0 and 1, references as ids. What fits no column is a blob,
 // whose column holds the version.
 
+// A float with a quantum is the number of its steps, at most maxSteps of them, so
+// that each is a float64 exactly.
+const (
+	maxSteps  = 1 << 53
+	stepsSize = 8 // bytes that the difference of two takes on the wire at most
+)
+
+// steps returns x as a number of quanta. NaN counts as 0, and what is too large is
+// cut.
+func steps(x, quantum float64) int64 {
+	if x != x {
+		return 0
+	}
+	return int64(math.Round(max(-maxSteps, min(maxSteps, x/quantum))))
+}
+
+// toFloat reads *p, a float or a named form of one.
+func toFloat[T any](p *T) float64 {
+	switch x := any(p).(type) {
+	case *float64:
+		return *x
+	case *float32:
+		return float64(*x)
+	}
+	return reflect.ValueOf(p).Elem().Float()
+}
+
+// fromFloat writes *p.
+func fromFloat[T any](p *T, f float64) {
+	switch x := any(p).(type) {
+	case *float64:
+		*x = f
+	case *float32:
+		*x = float32(f)
+	default:
+		reflect.ValueOf(p).Elem().SetFloat(f)
+	}
+}
+
 // columnSize returns how many bytes the difference of two values of a column can
 // take on the wire at most, or 0 if t is no number.
 func columnSize(t reflect.Type) int {
-	if t.Implements(refType) {
+	if isRef(t) {
 		return 5
 	}
 	switch t.Kind() {

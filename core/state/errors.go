@@ -10,6 +10,10 @@ import (
 // ErrNotSpawned: the object is not part of a world, or was despawned.
 var ErrNotSpawned = errors.New("parley: object is not in a world")
 
+// ErrStale: a packet tells differences from a state that is forgotten. It was
+// overtaken by newer ones; drop it.
+var ErrStale = errors.New("parley: packet was overtaken: its baseline is forgotten")
+
 // AuthorityError is the panic of an operation that only the server may do, such
 // as Var.Set on a client: a mistake in the program, not in its input.
 type AuthorityError struct {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	"slices"
 
 	"github.com/parley-net/parley/core/internal/wire"
@@ -10,11 +11,14 @@ import (
 // is acknowledged, so that none sticks when a packet is lost and none waits behind
 // one: per object, the velocity asked for last.
 //
-//	tick of the client │ entries…: object │ tick - tick of the request │ velocity x │ y
+//	round │ entries…: object │ round - round of the request │ velocity x │ y
+//
+// A round is one call of AppendInputs.
 
 // ask notes that the server does not have p's request yet.
 func (w *World) ask(p *Position2D) {
-	if p.askedAt == 0 {
+	if !p.listed {
+		p.listed = true
 		w.asks = append(w.asks, p)
 	}
 	p.askedAt = w.inputTick + 1
@@ -30,7 +34,8 @@ func (r *Replica) AppendInputs(dst []byte, max int) ([]byte, uint32) {
 		if !p.o.alive || p.o.owner != w.me {
 			p.askedAt = 0
 		}
-		return p.askedAt == 0
+		p.listed = p.askedAt != 0
+		return !p.listed
 	})
 	rides := &r.rides[w.inputTick%rememberedRounds]
 	rides.round, rides.list = w.inputTick, rides.list[:0]
@@ -46,14 +51,16 @@ func (r *Replica) AppendInputs(dst []byte, max int) ([]byte, uint32) {
 		rides.list = append(rides.list, ride{p, p.askedAt})
 	}
 	if n := len(rides.list); n < len(w.asks) { // the others first, next time
-		w.asks = append(w.asks[n:], w.asks[:n]...)
+		slices.Reverse(w.asks[:n])
+		slices.Reverse(w.asks[n:])
+		slices.Reverse(w.asks)
 	}
 	return dst, w.inputTick
 }
 
 const (
-	maxInput         = 20 // bytes of an entry at most
-	rememberedRounds = 64
+	maxInput         = 20  // bytes of an entry at most
+	rememberedRounds = 256 // a few seconds of them
 )
 
 // rides is what a round of input carried.
@@ -83,22 +90,12 @@ func (r *Replica) AckInputs(round uint32) {
 
 // ApplyInputs takes a client's AppendInputs: requests that are newer than what is
 // known take effect at the next Advance. What the player may not ask for is counted
-// (Refused) and has no effect. The error is an ErrMalformed.
+// (Refused) and has no effect. On an error, an ErrMalformed, nothing has changed.
 func (w *World) ApplyInputs(player PlayerID, b []byte) error {
-	r := wire.NewReader(b)
-	round := uint32(r.Uint(1<<32 - 1))
-	for r.Len() > 0 {
-		id := ObjectID(r.Uint(1<<32 - 1))
-		age := uint32(r.Uint(uint64(round)))
-		x, y := r.Varint(), r.Varint()
-		if r.Err() != nil {
-			break
-		}
-		o := w.byID[id]
-		if o == nil {
-			continue // it just went away
-		}
-		at := round - age
+	if err := w.eachInput(b, func(*Object, uint32, int64, int64) {}); err != nil {
+		return err
+	}
+	return w.eachInput(b, func(o *Object, at uint32, x, y int64) {
 		switch {
 		case o.owner != player || o.pos == nil:
 			w.refused++
@@ -108,6 +105,29 @@ func (w *World) ApplyInputs(player PlayerID, b []byte) error {
 				w.refused++
 			}
 		}
+	})
+}
+
+// eachInput calls fn for each request in b that is about an object; others are
+// about one that just went away.
+func (w *World) eachInput(b []byte, fn func(o *Object, at uint32, x, y int64)) error {
+	r := wire.NewReader(b)
+	round := r.Uint(math.MaxUint32)
+	for r.Len() > 0 {
+		o := w.byID[ObjectID(r.Uint(math.MaxUint32))]
+		age := r.Uint(round)
+		x, y := r.Varint(), r.Varint()
+		if o != nil && r.Err() == nil {
+			fn(o, uint32(round-age), x, y)
+		}
 	}
 	return r.Err()
+}
+
+// ResetInputs forgets which rounds of input a player's objects had, for a client
+// that begins anew with another Replica.
+func (w *World) ResetInputs(player PlayerID) {
+	for e := range w.OwnedBy(player) {
+		e.base().lastInput = 0
+	}
 }

@@ -5,8 +5,20 @@ import (
 	"reflect"
 )
 
-// Entity is a shared object: a pointer to a struct that embeds Object.
-type Entity interface{ base() *Object }
+// Entity is a shared object: a pointer to a struct that embeds Object, whose
+// methods it has.
+type Entity interface {
+	ID() ObjectID
+	Owner() PlayerID
+	Class() string
+	World() *World
+	IsAlive() bool
+	IsMine() bool
+	Despawn()
+	SetOwner(PlayerID)
+	OnOwner(func(old, new PlayerID))
+	base() *Object
+}
 
 // Object makes a struct a shared object, one that appears on every client by
 // itself (thesis §5.2.2). Embed it by value:
@@ -28,6 +40,7 @@ type Object struct {
 	self   Entity
 	fields []field
 	pos    *Position2D
+	places [listKinds]int // in the world's lists
 
 	chunk *chunk // where its values are, on the server
 	row   int
@@ -125,9 +138,19 @@ func (w *World) attach(obj Entity, c *class, id ObjectID, owner PlayerID) *Objec
 	return o
 }
 
+// detach undoes attach: the object is as one that was never spawned.
+func (w *World) detach(o *Object) {
+	w.drop(o)
+	for i, f := range o.fields {
+		f.bind(nil, &o.class.fields[i])
+	}
+	*o = Object{onOwner: o.onOwner}
+}
+
 // fire runs the owner hooks for what arrived.
 func (o *Object) fire() {
+	old, now := o.oldOwner, o.owner
 	for _, fn := range o.onOwner {
-		fn(o.oldOwner, o.owner)
+		fn(old, now)
 	}
 }

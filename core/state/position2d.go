@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/parley-net/parley/core/internal/wire"
@@ -27,14 +28,14 @@ type Position2DConfig struct {
 	At Vec2 // where its corner with the smallest coordinates starts, in units
 	// Size is the object's rectangle, from its position. Zero is a point.
 	Size Vec2
-	// Bounds is the area that the rectangle stays in: movement ends at its edge.
-	// Zero means no bounds.
+	// Bounds is the area that the rectangle stays in: movement ends at its edge,
+	// and one that starts outside may only come in. Zero means no bounds.
 	Bounds Rect
 	// MaxSpeed is the highest speed that the owner may ask for, in units per
 	// second. What asks for more is refused and counted. Zero means no limit.
 	MaxSpeed float64
-	// Solid objects do not move into each other: movement ends at contact. Zero
-	// means that others pass.
+	// Solid objects do not move into each other: movement ends at contact, and
+	// those that overlap already may part. Zero means that others pass.
 	Solid bool
 	// ServerControlled objects move by the server's word only. Zero means that the
 	// owner sets the velocity.
@@ -51,10 +52,12 @@ type Position2D struct {
 	at, vel  Vec2
 	o        *Object
 	def      *fieldDef
+	index    int // among the world's positions
 	hits     []func(Entity)
 	request  Vec2 // on a client: the velocity last asked for
 	asked    bool
-	askedAt  uint32 // on a client: the tick of the request, 0 when the server has it
+	askedAt  uint32 // on a client: the round of the request, 0 when the server has it
+	listed   bool   // on a client: stands in the world's asks
 	received Vec2   // on the server: what the next tick applies
 	pending  bool
 }
@@ -119,8 +122,9 @@ func (p *Position2D) SetVelocity(x, y float64) {
 	}
 }
 
-// Place moves the object at once, through anything, and keeps its velocity. On a
-// client it panics with an *AuthorityError.
+// Place moves the object at once, through anything and out of its bounds, and
+// keeps its velocity. A NaN counts as 0. On a client it panics with an
+// *AuthorityError.
 func (p *Position2D) Place(x, y float64) {
 	if p.o != nil {
 		p.o.mustServe("Position2D.Place")
@@ -130,7 +134,8 @@ func (p *Position2D) Place(x, y float64) {
 }
 
 // OnCollision adds a hook that runs on the server at each tick at which the
-// object was stopped by another solid one.
+// object was stopped by another solid one, when everything has moved. It does not
+// run if an earlier hook of the tick despawned one of the two.
 func (p *Position2D) OnCollision(fn func(with Entity)) { p.hits = append(p.hits, fn) }
 
 // Overlaps reports whether the two objects' rectangles have area in common.
@@ -151,15 +156,19 @@ func (p *Position2D) receive(x, y int64) bool {
 	return true
 }
 
+// store puts place and velocity where replication finds them.
 func (p *Position2D) store() {
 	if p.o == nil || !p.o.alive {
 		return
 	}
-	c, row, col := p.o.chunk, p.o.row, p.def.col
-	c.put(row, col, quantize(p.at.X))
-	c.put(row, col+1, quantize(p.at.Y))
-	c.put(row, col+2, quantize(p.vel.X))
-	c.put(row, col+3, quantize(p.vel.Y))
+	p.storeAt()
+	p.o.chunk.put(p.o.row, p.def.col+2, quantize(p.vel.X))
+	p.o.chunk.put(p.o.row, p.def.col+3, quantize(p.vel.Y))
+}
+
+func (p *Position2D) storeAt() {
+	p.o.chunk.put(p.o.row, p.def.col, quantize(p.at.X))
+	p.o.chunk.put(p.o.row, p.def.col+1, quantize(p.at.Y))
 }
 
 func (p *Position2D) shape() fieldShape {
@@ -168,15 +177,42 @@ func (p *Position2D) shape() fieldShape {
 
 func (p *Position2D) bind(o *Object, def *fieldDef) {
 	p.o, p.def = o, def
+	if o == nil {
+		return
+	}
 	o.pos = p
 	if o.world.authority {
 		p.at = Vec2{clampCoordinate(p.at.X), clampCoordinate(p.at.Y)}
 		p.vel = Vec2{clampCoordinate(p.vel.X), clampCoordinate(p.vel.Y)}
+		p.index = len(o.world.positions)
+		o.world.positions = append(o.world.positions, p)
 	}
-	o.world.positions = append(o.world.positions, p)
 }
 
-func (p *Position2D) write([]int64) error { p.store(); return nil }
+func (p *Position2D) write([]int64) error {
+	if err := p.cfg.check(); err != nil {
+		return &ValueError{Field: p.def.name, Err: err}
+	}
+	p.store()
+	return nil
+}
+
+// check returns what is wrong with the configuration of a spawning object. The
+// comparisons are such that a NaN fails them.
+func (c *Position2DConfig) check() error {
+	side := func(x float64) bool { return x >= 0 && x <= MaxCoordinate }
+	switch b := c.Bounds; {
+	case !side(c.Size.X) || !side(c.Size.Y):
+		return fmt.Errorf("the size is %v by %v units: want 0 to %d", c.Size.X, c.Size.Y, MaxCoordinate)
+	case !(c.MaxSpeed >= 0):
+		return fmt.Errorf("the highest speed is %v: want 0, for no limit, or more", c.MaxSpeed)
+	case b == Rect{}:
+		return nil
+	case !(b.Max.X-b.Min.X >= c.Size.X) || !(b.Max.Y-b.Min.Y >= c.Size.Y):
+		return fmt.Errorf("the bounds %v have no room for the size %v", b, c.Size)
+	}
+	return nil
+}
 
 func (p *Position2D) recv(col int, c int64) {
 	f := float64(c) * PositionQuantum

@@ -41,3 +41,8 @@ func baseOf(obj Entity) *Object {
 type refColumn interface{ refID() *ObjectID }
 
 var refType = reflect.TypeFor[interface{ isRef() }]()
+
+// isRef reports whether t is a Ref, and not a struct that embeds one among others.
+func isRef(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.Implements(refType) && t.NumField() == 1 && t.Field(0).Type == reflect.TypeFor[ObjectID]()
+}

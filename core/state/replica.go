@@ -1,8 +1,7 @@
 package state
 
 import (
-	"fmt"
-	"reflect"
+	"math"
 
 	"github.com/parley-net/parley/core"
 	"github.com/parley-net/parley/core/internal/wire"
@@ -12,31 +11,37 @@ import (
 // Package client runs one.
 type Replica struct {
 	w       *World
-	chunks  map[int]*rchunk
-	values  map[largeKey]value
-	held    int // bytes in values
+	chunks  []*rchunk // by number; nil: not heard of
+	where   map[ObjectID]place
+	values  map[valueKey]value
+	held    int      // bytes in values
+	size    int      // bytes that all else takes, about
+	reading int      // bytes that the packet being read will add
+	marks   []uint32 // by chunk: the last packet that had a block of it
+	packet  uint32
 	in      []block
 	free    [][]int64
 	rides   [rememberedRounds]rides
-	dead    [recentlyDead]ObjectID // ring of objects that went away
-	deadEnd int
+	gone    [rememberedGone]ObjectID // by the low bits of ids: objects that went away
+	stale   bool                     // the packet being read has a baseline that is not here
+	firing  bool
+	faults  uint64
+	fault   error
 }
 
-type largeKey struct {
-	id   ObjectID
-	slot int
+// place is a row that names an object.
+type place struct {
+	k   *rchunk
+	row int
 }
 
-// value is a large value that came before the packet that names its version.
-type value struct {
-	version uint64
-	bytes   []byte
-	at      uint64 // tick of its arrival
-}
-
+// Bounds of what a Replica takes from a server, whatever it says.
 const (
-	recentlyDead = 1024
-	maxHeld      = 16 << 20 // bytes of large values that wait for their packets
+	maxChunks      = 1 << 16
+	maxReplica     = 256 << 20 // bytes of objects and baselines, about
+	maxHeld        = 16 << 20  // bytes of large values that wait for their packets
+	maxFree        = 1 << 10   // buffers kept for reuse
+	rememberedGone = 1 << 12
 )
 
 // rchunk is a chunk as a replica has it.
@@ -48,14 +53,6 @@ type rchunk struct {
 	rows    []rrow
 }
 
-// rrow is a row as applied. Its object is nil while a value that it must spawn
-// with is still on its way.
-type rrow struct {
-	obj  *Object
-	have []int64  // by slot: the version that was applied, or waits in wait
-	wait [][]byte // by slot: values of an object that is not complete yet
-}
-
 // NewReplica returns an empty replica for player me of a server's world.
 func NewReplica(s *Schema, c core.Codec, me PlayerID) (*Replica, error) {
 	w, err := newWorld(s, c)
@@ -63,45 +60,57 @@ func NewReplica(s *Schema, c core.Codec, me PlayerID) (*Replica, error) {
 		return nil, err
 	}
 	w.me = me
-	return &Replica{w: w, chunks: make(map[int]*rchunk), values: make(map[largeKey]value)}, nil
+	return &Replica{w: w, where: make(map[ObjectID]place), values: make(map[valueKey]value)}, nil
 }
 
 // World returns the replica's world.
 func (r *Replica) World() *World { return r.w }
 
-// IsGone reports whether an object was here and went away a while ago, as far as
-// the replica remembers.
-func (r *Replica) IsGone(id ObjectID) bool {
-	for _, d := range r.dead {
-		if d == id && id != 0 {
-			return true
-		}
+// IsGone reports whether an object was here and went away, as far as the replica
+// remembers: the last thousands.
+func (r *Replica) IsGone(id ObjectID) bool { return id != 0 && r.gone[id%rememberedGone] == id }
+
+// Faults returns how many values arrived that did not decode, and the first error.
+// Such a value is passed over; an object that cannot appear without it stays away.
+// It takes a faulty or hostile server, or one whose schema is another.
+func (r *Replica) Faults() (uint64, error) { return r.faults, r.fault }
+
+func (r *Replica) failed(err error) {
+	if r.faults++; r.fault == nil {
+		r.fault = err
 	}
-	return false
 }
 
 // Apply takes the blocks of one packet of a server's tick, whole or not at all: on
-// an error, an ErrMalformed or one about a baseline that is not here, nothing
-// changed and the packet must not be acknowledged. Hooks run when all of the packet
-// is in place.
+// an error, an ErrStale or an ErrMalformed, nothing changed and the packet must not
+// be acknowledged. Hooks run when all of the packet is in place.
 func (r *Replica) Apply(tick uint64, blocks []byte) error {
 	rd := wire.NewReader(blocks)
+	if tick > math.MaxUint32 {
+		rd.Fail("a tick out of range")
+	}
 	r.in = r.in[:0]
+	r.reading, r.stale = 0, false
+	if r.packet++; r.packet == 0 {
+		clear(r.marks)
+		r.packet = 1
+	}
 	for rd.Len() > 0 {
 		r.readBlock(&rd, uint32(tick))
 	}
 	if err := rd.End(); err != nil {
 		for i := range r.in {
-			r.free = append(r.free, r.in[i].vals)
+			r.release(r.in[i].vals)
+		}
+		if r.stale {
+			return ErrStale
 		}
 		return err
 	}
 	for i := range r.in {
 		r.commit(&r.in[i])
 	}
-	if tick > r.w.tick {
-		r.w.tick = tick
-	}
+	r.w.tick = max(r.w.tick, tick)
 	r.runHooks()
 	return nil
 }
@@ -112,11 +121,17 @@ func (r *Replica) readBlock(rd *wire.Reader, tick uint32) {
 	}
 	b := &r.in[:len(r.in)+1][len(r.in)]
 	*b = block{blobs: b.blobs[:0]}
-	b.chunk = int(rd.Uint(maxChunks))
+	b.chunk = int(rd.Uint(maxChunks - 1))
 	age := uint32(rd.Uint(uint64(tick)))
 	b.at = tick - age
 	diff := uint32(rd.Uint(uint64(b.at)))
-	k := r.chunks[b.chunk]
+	if !r.mark(b.chunk) || b.at == 0 {
+		rd.Fail("a chunk twice, or of no tick")
+	}
+	var k *rchunk
+	if b.chunk < len(r.chunks) {
+		k = r.chunks[b.chunk]
+	}
 	var base []int64
 	if diff == 0 {
 		n := int(rd.Uint(1 << 16))
@@ -136,13 +151,36 @@ func (r *Replica) readBlock(rd *wire.Reader, tick uint32) {
 			base = k.state(b.base)
 		}
 		if base == nil {
+			r.stale = rd.Err() == nil
 			rd.Fail("a baseline that is not here")
 			return
 		}
 	}
+	if rd.Err() != nil {
+		return
+	}
+	left := rd.Len()
 	b.vals = append(r.buffer(), base...)
 	r.in = r.in[:len(r.in)+1]
 	b.readRows(rd)
+	r.reading += left - rd.Len() + 8*cap(b.vals)
+	if rows := len(b.vals) / b.class.stride(); k == nil || rows > len(k.rows) {
+		r.reading += rows * b.class.rowSize()
+	}
+	if r.size+r.reading > maxReplica {
+		rd.Fail("a world too large")
+	}
+}
+
+// mark notes that the packet being read has a block of a chunk, and reports
+// whether it is the first.
+func (r *Replica) mark(chunk int) bool {
+	if chunk >= len(r.marks) {
+		r.marks = append(r.marks, make([]uint32, chunk+1-len(r.marks))...)
+	}
+	first := r.marks[chunk] != r.packet
+	r.marks[chunk] = r.packet
+	return first
 }
 
 // buffer returns an empty slice for a state's values.
@@ -153,6 +191,12 @@ func (r *Replica) buffer() []int64 {
 		return b[:0]
 	}
 	return nil
+}
+
+func (r *Replica) release(b []int64) {
+	if len(r.free) < maxFree {
+		r.free = append(r.free, b)
+	}
 }
 
 func (k *rchunk) state(at uint32) []int64 {
@@ -166,242 +210,70 @@ func (k *rchunk) state(at uint32) []int64 {
 
 // commit keeps a block as a baseline and applies it if it is the newest.
 func (r *Replica) commit(b *block) {
-	k := r.chunks[b.chunk]
-	if k == nil {
-		k = &rchunk{class: b.class}
-		r.chunks[b.chunk] = k
-	}
+	k := r.chunk(b)
 	if b.at > k.applied {
 		r.apply(k, b)
 		k.applied = b.at
 	}
 	if k.state(b.at) != nil {
-		r.free = append(r.free, b.vals)
+		r.release(b.vals)
 		return
 	}
 	// A server's baselines only move forward, so older ones may go.
 	drop := 0
 	for drop < len(k.states) && (k.states[drop].at < b.base || len(k.states)-drop >= maxHistory) {
-		r.free = append(r.free, k.states[drop].vals)
+		r.size -= 8 * cap(k.states[drop].vals)
+		r.release(k.states[drop].vals)
 		drop++
 	}
 	k.states = append(k.states[:0], k.states[drop:]...)
 	k.states = append(k.states, version{at: b.at, vals: b.vals})
+	r.size += 8 * cap(b.vals)
 	for i := len(k.states) - 1; i > 0 && k.states[i].at < k.states[i-1].at; i-- {
 		k.states[i], k.states[i-1] = k.states[i-1], k.states[i]
 	}
 }
 
-// apply makes the objects equal to a block.
-func (r *Replica) apply(k *rchunk, b *block) {
-	n := k.class.stride()
-	for len(k.vals) < len(b.vals) {
-		k.vals = append(k.vals, 0)
+// chunk returns the chunk of a block, with room for its rows.
+func (r *Replica) chunk(b *block) *rchunk {
+	if n := b.chunk + 1 - len(r.chunks); n > 0 {
+		r.chunks = append(r.chunks, make([]*rchunk, n)...)
 	}
-	for len(k.rows) < len(b.vals)/n {
-		k.rows = append(k.rows, rrow{have: make([]int64, 1+k.class.blobs), wait: make([][]byte, 1+k.class.blobs)})
+	k := r.chunks[b.chunk]
+	if k == nil {
+		k = &rchunk{class: b.class}
+		r.chunks[b.chunk] = k
 	}
-	blobs := b.blobs
-	for i := range k.rows {
-		first := blobs
-		for len(blobs) > 0 && blobs[0].row == i {
-			blobs = blobs[1:]
-		}
-		if (i+1)*n > len(b.vals) {
-			break
-		}
-		old, now := k.vals[i*n:(i+1)*n], b.vals[i*n:(i+1)*n]
-		if !equal(old, now) {
-			r.applyRow(k, &k.rows[i], old, now, first[:len(first)-len(blobs)])
+	if more := len(b.vals) - len(k.vals); more > 0 {
+		k.vals = append(k.vals, make([]int64, more)...)
+		for len(k.rows) < len(b.vals)/k.class.stride() {
+			k.rows = append(k.rows, rrow{slots: make([]slot, 1+k.class.blobs)})
+			r.size += k.class.rowSize()
 		}
 	}
+	return k
 }
 
-func (r *Replica) applyRow(k *rchunk, row *rrow, old, now []int64, blobs []inBlob) {
-	if old[colID] != 0 && old[colID] != now[colID] {
-		r.despawn(row, ObjectID(old[colID]))
-		clear(old)
-	}
-	if now[colID] == 0 {
-		return
-	}
-	id := ObjectID(now[colID])
-	for _, in := range blobs {
-		r.offer(k, row, now, in.slot, k.class.version(now, in.slot), in.bytes)
-	}
-	for slot := range row.have { // values that came before
-		if v, ok := r.values[largeKey{id, slot}]; ok && int64(v.version) <= k.class.version(now, slot) {
-			r.forget(largeKey{id, slot})
-			r.offer(k, row, now, slot, int64(v.version), v.bytes)
-		}
-	}
-	if o := row.obj; o != nil {
-		o.recv(old, now)
-	} else {
-		r.trySpawn(k, row, now)
-	}
-	copy(old, now)
+// rowSize returns how many bytes a row takes here, about.
+func (c *class) rowSize() int {
+	return 128 + int(c.typ.Size()) + 8*c.stride() + 64*(1+c.blobs)
 }
 
-// version returns the version of a slot that a row names.
-func (c *class) version(vals []int64, slot int) int64 {
-	if slot == 0 {
-		return 1 // what travels once has one version
-	}
-	for i, f := range c.at {
-		if f.blob == slot-1 {
-			return vals[colFields+i]
-		}
-	}
-	return 0
-}
-
-// offer gives an object, or one that is not complete yet, a value that is no
-// number, if it is newer than the one that it has.
-func (r *Replica) offer(k *rchunk, row *rrow, now []int64, slot int, version int64, b []byte) {
-	if version <= row.have[slot] {
-		return
-	}
-	row.have[slot] = version
-	if row.obj == nil {
-		row.wait[slot] = append([]byte(nil), b...)
-		return
-	}
-	for i, f := range k.class.at {
-		if slot > 0 && f.blob == slot-1 {
-			// A value that does not decode is the server's fault; the old one stays.
-			_ = row.obj.fields[k.class.at[i].field].recvBlob(b)
-		}
-	}
-}
-
-// recv gives the object the columns that changed.
-func (o *Object) recv(old, now []int64) {
-	if old[colOwner] != now[colOwner] {
-		if len(o.onOwner) > 0 {
-			o.oldOwner = o.owner
-			o.world.await(o)
-		}
-		o.world.setOwner(o, PlayerID(now[colOwner]))
-	}
-	for i := colFields; i < len(now); i++ {
-		if now[i] != old[i] {
-			f := o.class.at[i-colFields]
-			o.fields[f.field].recv(f.sub, now[i])
-		}
-	}
-}
-
-// trySpawn makes the object of a row once all that it spawns with is here.
-func (r *Replica) trySpawn(k *rchunk, row *rrow, now []int64) {
-	for _, have := range row.have {
-		if have == 0 {
-			return
-		}
-	}
-	v := reflect.New(k.class.typ)
-	if err := k.class.readSpawn(r.w.codec, row.wait[0], v.Elem()); err != nil {
-		return // the server's fault; the object stays away
-	}
-	o := r.w.attach(v.Interface().(Entity), k.class, ObjectID(now[colID]), PlayerID(now[colOwner]))
-	for i := range k.class.at {
-		f := k.class.at[i]
-		o.fields[f.field].recv(f.sub, now[colFields+i])
-		if f.blob >= 0 {
-			_ = o.fields[f.field].recvBlob(row.wait[f.blob+1])
-		}
-	}
-	clear(row.wait)
-	row.obj = o
-	r.w.add(o)
-	r.w.await(spawned{o})
-}
-
-func (r *Replica) despawn(row *rrow, id ObjectID) {
-	for slot := range row.have {
-		r.forget(largeKey{id, slot})
-	}
-	clear(row.have)
-	clear(row.wait)
-	if o := row.obj; o != nil {
-		row.obj = nil
-		r.w.remove(o)
-		r.w.await(despawned{o})
-	}
-	r.dead[r.deadEnd] = id
-	r.deadEnd = (r.deadEnd + 1) % recentlyDead
-}
-
-func (r *Replica) forget(key largeKey) {
-	if v, ok := r.values[key]; ok {
-		r.held -= len(v.bytes)
-		delete(r.values, key)
-	}
-}
-
-// ApplyValue takes a message of Viewer.AppendValues. A value that its packet has
-// named already takes effect at once, another one with the packet.
-func (r *Replica) ApplyValue(msg []byte) error {
-	rd := wire.NewReader(msg)
-	id := ObjectID(rd.Uint(1<<32 - 1))
-	slot := int(rd.Uint(1 << 16))
-	version := rd.Uvarint()
-	b := rd.Rest()
-	if err := rd.End(); err != nil {
-		return err
-	}
-	if r.IsGone(id) {
-		return nil
-	}
-	for _, k := range r.chunks {
-		n := k.class.stride()
-		for i := range k.rows {
-			now := k.vals[i*n : (i+1)*n]
-			if ObjectID(now[colID]) != id {
-				continue
-			}
-			row := &k.rows[i]
-			if slot >= len(row.have) {
-				return core.Errorf(core.ErrMalformed, "parley: malformed message: value %d of an object that has %d", slot, len(row.have))
-			}
-			if int64(version) > k.class.version(now, slot) {
-				break
-			}
-			r.offer(k, row, now, slot, int64(version), b)
-			if row.obj == nil {
-				r.trySpawn(k, row, now)
-			}
-			r.runHooks()
-			return nil
-		}
-	}
-	return r.hold(largeKey{id, slot}, version, b)
-}
-
-// hold keeps a value until its packet comes.
-func (r *Replica) hold(key largeKey, version uint64, b []byte) error {
-	r.forget(key)
-	if r.held+len(b) > maxHeld {
-		for k, v := range r.values { // what waits longest belongs to objects that never come
-			if v.at+60*60 < r.w.tick {
-				r.forget(k)
-			}
-		}
-		if r.held+len(b) > maxHeld {
-			return fmt.Errorf("parley: %d bytes of values wait for objects that do not come: %w", r.held, core.ErrBackpressure)
-		}
-	}
-	r.held += len(b)
-	r.values[key] = value{version: version, bytes: append([]byte(nil), b...), at: r.w.tick}
-	return nil
-}
-
-// runHooks runs the hooks of what arrived. They may despawn nothing here, but may
-// add hooks.
+// runHooks runs the hooks of what arrived, each once, also when one panics.
 func (r *Replica) runHooks() {
-	for i := 0; i < len(r.w.waiting); i++ {
-		r.w.waiting[i].fire()
+	if r.firing { // inside a hook: the loop outside goes on with what is new
+		return
 	}
-	clear(r.w.waiting)
-	r.w.waiting = r.w.waiting[:0]
+	r.firing = true
+	done := 0
+	defer func() {
+		n := copy(r.w.waiting, r.w.waiting[done:])
+		clear(r.w.waiting[n:])
+		r.w.waiting = r.w.waiting[:n]
+		r.firing = false
+	}()
+	for done < len(r.w.waiting) {
+		done++
+		r.w.waiting[done-1].fire()
+	}
 }

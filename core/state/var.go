@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 
 	"github.com/parley-net/parley/core/internal/shape"
@@ -40,56 +39,52 @@ func (v *Var[T]) OnChange(fn func(old, new T)) { v.hooks = append(v.hooks, fn) }
 
 // Set changes the value, here and then on every client, and runs the hooks if it
 // differs. On a client it panics with an *AuthorityError, and with a *ValueError
-// for a value that the codec refuses or that is longer than MaxValue. On an
-// object that is not alive it changes the value here only.
+// for a value that the codec refuses or that is longer than MaxValue; the old value
+// then stays. On an object that is not in a world it only changes the value here.
 func (v *Var[T]) Set(x T) {
 	if v.o == nil {
 		v.val = x
 		return
 	}
-	v.o.mustServe("Var.Set of " + v.def.name)
+	if !v.o.world.authority {
+		v.o.mustServe("Var.Set of " + v.def.name)
+	}
 	old := v.val
 	v.val = x
-	if v.o.alive {
-		changed, err := v.store()
-		if err != nil {
-			v.val = old
-			panic(&ValueError{Field: v.def.name, Err: err})
-		}
-		if !changed {
-			return
-		}
+	if !v.o.alive {
+		return
 	}
+	changed, err := v.store()
+	if err != nil {
+		v.val = old
+		panic(&ValueError{Field: v.def.name, Err: err})
+	}
+	if !changed {
+		return
+	}
+	now := v.val // a hook may set anew
 	for _, fn := range v.hooks {
-		fn(old, v.val)
+		fn(old, now)
 	}
 }
 
 // store puts the value where replication finds it and reports whether it is new.
 func (v *Var[T]) store() (changed bool, err error) {
-	if v.def.blob < 0 {
-		v.quantize()
-		return v.o.chunk.put(v.o.row, v.def.col, toColumn(&v.val)), nil
-	}
-	b, err := v.o.world.encode(&v.val)
-	if err != nil {
-		return false, err
-	}
-	return v.o.chunk.putBlob(v.o.row, v.def, b), nil
-}
-
-func (v *Var[T]) quantize() {
-	if q := v.def.quantum; q > 0 {
-		switch p := any(&v.val).(type) {
-		case *float64:
-			*p = math.Round(*p/q) * q
-		case *float32:
-			*p = float32(math.Round(float64(*p)/q) * q)
-		default:
-			f := reflect.ValueOf(p).Elem()
-			f.SetFloat(math.Round(f.Float()/q) * q)
+	if v.def.blob >= 0 {
+		b, err := v.o.world.encode(&v.val)
+		if err != nil {
+			return false, err
 		}
+		return v.o.chunk.putBlob(v.o.row, v.def, b), nil
 	}
+	c := int64(0)
+	if q := v.def.quantum; q > 0 {
+		c = steps(toFloat(&v.val), q)
+		fromFloat(&v.val, float64(c)*q)
+	} else {
+		c = toColumn(&v.val)
+	}
+	return v.o.chunk.put(v.o.row, v.def.col, c), nil
 }
 
 func (v *Var[T]) shape() fieldShape {
@@ -115,7 +110,11 @@ func (v *Var[T]) write([]int64) error {
 func (v *Var[T]) recv(_ int, c int64) {
 	if v.def.blob < 0 {
 		v.keepOld()
-		fromColumn(&v.val, c)
+		if q := v.def.quantum; q > 0 {
+			fromFloat(&v.val, float64(c)*q)
+		} else {
+			fromColumn(&v.val, c)
+		}
 	}
 }
 
@@ -139,10 +138,13 @@ func (v *Var[T]) keepOld() {
 }
 
 func (v *Var[T]) fire() {
-	old := v.old
+	old, now := v.old, v.val
 	var none T
 	v.old, v.fresh = none, false
+	if v.def.blob >= 0 && reflect.DeepEqual(old, now) {
+		return // changed, and changed back
+	}
 	for _, fn := range v.hooks {
-		fn(old, v.val)
+		fn(old, now)
 	}
 }

@@ -29,11 +29,12 @@ type World struct {
 
 	positions []*Position2D
 	holes     int // nil places among positions
+	moving    bool
+	contacts  []contact
 	grid      grid
 	stores    []store // by class: where the values are, on the server
 	chunks    []*chunk
-	large     []largeValue // values that travel Reliable, on the server
-	largeRev  uint64
+	large     larges        // values that travel Reliable, on the server
 	asks      []*Position2D // on a client: velocities the server does not have yet
 	inputTick uint32        // on a client: counts rounds of input
 
@@ -68,13 +69,17 @@ func newWorld(s *Schema, c core.Codec) (*World, error) {
 			return nil, err
 		}
 	}
-	return &World{
+	w := &World{
 		schema:  s,
 		codec:   c,
 		byID:    make(map[ObjectID]*Object),
 		byClass: make([]list, len(s.classes)),
 		byOwner: make(map[PlayerID]*list),
-	}, nil
+	}
+	for i := range w.byClass {
+		w.byClass[i].kind = inClass
+	}
+	return w, nil
 }
 
 // Schema returns the world's schema.
@@ -107,15 +112,13 @@ func (w *World) Object(id ObjectID) Entity {
 
 // Objects yields all objects in the order in which they appeared here. Objects may
 // be spawned and despawned meanwhile; those that appear are not yielded.
-func (w *World) Objects() iter.Seq[Entity] { return w.each(&w.all) }
+func (w *World) Objects() iter.Seq[Entity] {
+	return func(yield func(Entity) bool) { walk(w, &w.all, yield) }
+}
 
 // OwnedBy yields the objects of one player, or of Server, as Objects does.
 func (w *World) OwnedBy(p PlayerID) iter.Seq[Entity] {
-	l := w.byOwner[p]
-	if l == nil {
-		return func(func(Entity) bool) {}
-	}
-	return w.each(l)
+	return func(yield func(Entity) bool) { walk(w, w.byOwner[p], yield) }
 }
 
 // OnSpawn adds a hook that runs for each object that appears here: on the server
@@ -169,8 +172,8 @@ func (w *World) spawn(obj Entity, owner PlayerID) error {
 	o.chunk, o.row = w.stores[c.number].place(w, c, len(once))
 	if err := o.chunk.occupy(o, once); err != nil {
 		o.chunk.free(o.row)
-		w.drop(o)
-		o.world, o.class, o.alive = nil, nil, false
+		w.detach(o)
+		w.next--
 		return err
 	}
 	w.add(o)
@@ -181,17 +184,24 @@ func (w *World) spawn(obj Entity, owner PlayerID) error {
 // All yields the objects of one class, as World.Objects does:
 //
 //	for k := range state.All[*Knight](world) { … }
+//
+// O may also be an interface that includes Entity: the objects of all classes that
+// implement it.
 func All[O Entity](w *World) iter.Seq[O] {
-	c := w.schema.byType[reflect.TypeFor[O]().Elem()]
-	if c == nil {
-		return func(func(O) bool) {}
+	return func(yield func(O) bool) {
+		if t := reflect.TypeFor[O](); t.Kind() == reflect.Interface {
+			walk(w, &w.all, yield)
+		} else if c := w.schema.byType[t.Elem()]; c != nil {
+			walk(w, &w.byClass[c.number], yield)
+		}
 	}
-	return only[O](w.each(&w.byClass[c.number]))
 }
 
-// Owned yields the objects of one class that belong to one player, as
-// World.Objects does.
-func Owned[O Entity](w *World, p PlayerID) iter.Seq[O] { return only[O](w.OwnedBy(p)) }
+// Owned yields the objects of one class, or of those that implement an interface,
+// that belong to one player, as World.Objects does.
+func Owned[O Entity](w *World, p PlayerID) iter.Seq[O] {
+	return func(yield func(O) bool) { walk(w, w.byOwner[p], yield) }
+}
 
 // Get returns the object with an id, and false when there is none of this class.
 func Get[O Entity](w *World, id ObjectID) (O, bool) {
@@ -218,16 +228,6 @@ func OnDespawn[O Entity](w *World, fn func(O)) {
 	})
 }
 
-func only[O Entity](seq iter.Seq[Entity]) iter.Seq[O] {
-	return func(yield func(O) bool) {
-		for e := range seq {
-			if obj, ok := e.(O); ok && !yield(obj) {
-				return
-			}
-		}
-	}
-}
-
 // Advance begins the next tick: movement that clients asked for takes effect, and
 // everything with a velocity moves by dt. The server's room calls it before each
 // body; a test of game logic may. On a client it panics with an *AuthorityError.
@@ -235,7 +235,15 @@ func (w *World) Advance(dt time.Duration) {
 	if !w.authority {
 		panic(&AuthorityError{Op: "Advance", Object: "the world"})
 	}
+	if w.moving {
+		panic("parley: Advance inside a hook of Advance")
+	}
 	w.tick++
+	w.moving = true
+	defer func() {
+		w.moving = false
+		w.forgetContacts()
+	}()
 	w.move(dt.Seconds())
 }
 

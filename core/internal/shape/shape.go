@@ -48,14 +48,17 @@ func write(b *strings.Builder, t reflect.Type, outer []reflect.Type) {
 		b.WriteByte('{')
 		first := true
 		for f := range t.Fields() {
-			if !f.IsExported() || f.Tag.Get("parley") == "-" || f.Tag.Get("msg") == "-" {
+			inline := !f.IsExported() && f.Anonymous && f.Type.Kind() == reflect.Struct
+			if !f.IsExported() && !inline || f.Tag.Get("parley") == "-" || f.Tag.Get("msg") == "-" {
 				continue
 			}
 			if !first {
 				b.WriteString(", ")
 			}
 			first = false
-			b.WriteString(f.Name + " ")
+			if !inline { // else its fields travel, and nobody sees its name
+				b.WriteString(f.Name + " ")
+			}
 			write(b, f.Type, outer)
 		}
 		b.WriteByte('}')
