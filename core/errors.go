@@ -155,8 +155,9 @@ func CutReason(reason string) string {
 }
 
 // DialError turns the error that ended a Dial into one of this package's: a
-// context's end becomes ErrTimeout when its deadline passed, with the context's
-// error kept; anything else is returned with kind. It returns nil for a nil err.
+// deadline that passed becomes ErrTimeout, a context that was cancelled stays what
+// it is and is of no kind, and anything else is of the given kind. The cause is kept.
+// It returns nil for a nil err.
 func DialError(kind error, addr string, err error) error {
 	if err == nil {
 		return nil
