@@ -47,8 +47,11 @@ func (in *inbox) buffer() []byte {
 	return nil
 }
 
-// pooledBuffer is the largest buffer that is kept for the next message.
-const pooledBuffer = 4 << 10
+// pooledBuffers is how many buffers are kept; pooledBuffer is the largest buffer that is kept for the next message.
+const (
+	pooledBuffers = 8192
+	pooledBuffer  = 4 << 10
+)
 
 // take returns what came since the last call; recycle gives it back.
 func (in *inbox) take() []item {
@@ -64,7 +67,7 @@ func (in *inbox) recycle(q []item) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for i := range q {
-		if b := q[i].msg; b != nil && cap(b) <= pooledBuffer && len(in.pool) < inboxSlots {
+		if b := q[i].msg; b != nil && cap(b) <= pooledBuffer && len(in.pool) < pooledBuffers {
 			in.pool = append(in.pool, b)
 		}
 	}

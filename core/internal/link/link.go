@@ -176,6 +176,9 @@ func (p *Packets) Received(seq uint64, now time.Time) bool {
 // Fill fills in what the packets tell about the link.
 func (p *Packets) Fill(s *Stats) { s.RTT, s.Jitter, s.Loss = p.rtt, p.jitter, p.loss }
 
+// Newest returns the number of the newest packet that came, 0 before the first.
+func (p *Packets) Newest() uint64 { return p.newest }
+
 // RTT returns the smoothed round trip, 0 before the first.
 func (p *Packets) RTT() time.Duration { return p.rtt }
 
