@@ -15,6 +15,14 @@ type Base struct{ ID uint32 }
 
 type base struct{ Hidden string }
 
+// corner is embedded below without being exported.
+type corner struct {
+	T time.Time
+	A any
+	G genVec
+	M map[string][]byte
+}
+
 type color uint8
 
 type stamp time.Time
@@ -93,5 +101,22 @@ func TestEveryKind(t *testing.T) {
 	byValue, err := codec.Msgp{}.Append(nil, in)
 	if err != nil || string(byValue) != string(b[4:]) {
 		t.Errorf("a value gives other bytes than a pointer to it: %v", err)
+	}
+}
+
+func TestEmbeddedThatIsNotExported(t *testing.T) {
+	type outer struct {
+		N int
+		corner
+		L string
+	}
+	in := outer{1, corner{time.Unix(1, 2).UTC(), []any{"a"}, genVec{1, 2, 3}, map[string][]byte{"k": {1}}}, "last"}
+	var out outer
+	b, err := codec.Msgp{}.Append(nil, in)
+	if err != nil || b[0] != 0x96 {
+		t.Fatalf("%x, %v", b, err)
+	}
+	if _, err := (codec.Msgp{}).Decode(b, &out); err != nil || !reflect.DeepEqual(in, out) {
+		t.Errorf("in %+v, out %+v, %v", in, out, err)
 	}
 }

@@ -21,8 +21,8 @@ func (d *decoder) pay(n int64) *fault {
 	return nil
 }
 
-// value fills v as p says; depth counts the containers around it.
-func (d *decoder) value(p *plan, v reflect.Value, depth int) *fault {
+// scalar fills a value of one of the kinds of op before opString.
+func (d *decoder) scalar(p *plan, v reflect.Value) *fault {
 	switch p.op {
 	case opBool:
 		x, rest, err := msgp.ReadBoolBytes(d.b)
@@ -59,8 +59,17 @@ func (d *decoder) value(p *plan, v reflect.Value, depth int) *fault {
 		}
 		v.SetFloat(x)
 		d.b = rest
+	}
+	return nil
+}
+
+// value fills v as p says; depth counts the containers around it.
+func (d *decoder) value(p *plan, v reflect.Value, depth int) *fault {
+	switch p.op {
+	default:
+		return d.scalar(p, v)
 	case opString:
-		x, f := d.text(p.typ.String())
+		x, f := d.text(p)
 		if f != nil {
 			return f
 		}
@@ -125,10 +134,14 @@ func (d *decoder) null() bool {
 	return true
 }
 
-func (d *decoder) text(want string) (string, *fault) {
-	x, rest, err := msgp.ReadStringZC(d.b)
+func (d *decoder) text(p *plan) (string, *fault) {
+	var x, rest []byte
+	err := msgp.ErrShortBytes
+	if whole(d.b) {
+		x, rest, err = msgp.ReadStringZC(d.b)
+	}
 	if err != nil {
-		return "", wrong(want, d.b)
+		return "", wrong(p.typ.String(), d.b)
 	}
 	if f := d.pay(allocCost(len(x))); f != nil {
 		return "", f
@@ -141,7 +154,11 @@ func (d *decoder) binary(p *plan, v reflect.Value) *fault {
 	if p.op == opBytes && d.null() {
 		return nil
 	}
-	x, rest, err := msgp.ReadBytesZC(d.b)
+	var x, rest []byte
+	err := msgp.ErrShortBytes
+	if whole(d.b) {
+		x, rest, err = msgp.ReadBytesZC(d.b)
+	}
 	switch {
 	case err != nil:
 		return wrong(p.typ.String()+" as bin", d.b)
@@ -162,6 +179,9 @@ func (d *decoder) binary(p *plan, v reflect.Value) *fault {
 }
 
 func (d *decoder) time() (time.Time, *fault) {
+	if !whole(d.b) {
+		return time.Time{}, wrong("a time", d.b)
+	}
 	x, rest, err := msgp.ReadTimeUTCBytes(d.b)
 	if err != nil {
 		return x, wrong("a time", d.b)
@@ -183,9 +203,12 @@ func (d *decoder) fields(p *plan, v reflect.Value, depth int) *fault {
 		field := &p.fields[i]
 		fv := v.Field(field.index)
 		var f *fault
-		if field.inline {
+		switch {
+		case field.plan.op < opString:
+			f = d.scalar(field.plan, fv)
+		case field.inline:
 			f = d.fields(field.plan, fv, depth)
-		} else {
+		default:
 			f = d.value(field.plan, fv, depth)
 		}
 		if f != nil {

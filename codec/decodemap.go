@@ -9,10 +9,10 @@ import (
 )
 
 // mapHeader reads how many entries follow, and that they can.
-func (d *decoder) mapHeader(want string) (int, *fault) {
+func (d *decoder) mapHeader(t reflect.Type) (int, *fault) {
 	count, rest, err := msgp.ReadMapHeaderBytes(d.b)
 	if err != nil {
-		return 0, wrong(want+" as a map", d.b)
+		return 0, wrong(t.String()+" as a map", d.b)
 	}
 	if int64(count) > int64(len(rest)/2) {
 		return 0, malformed("%d entries are announced, and %d bytes follow", count, len(rest))
@@ -28,8 +28,13 @@ func (d *decoder) table(p *plan, v reflect.Value, depth int) *fault {
 	if depth > maxDepth {
 		return tooDeep()
 	}
-	n, f := d.mapHeader(p.typ.String())
+	n, f := d.mapHeader(p.typ)
 	if f != nil {
+		return f
+	}
+	if p.anyMap {
+		m, f := d.mapStringAny(n, depth)
+		v.Set(reflect.ValueOf(m))
 		return f
 	}
 	cost := mapCost(p.key.size, p.elem.size, n)
@@ -70,9 +75,11 @@ func keyText(key reflect.Value) string {
 	return fmt.Sprint(key)
 }
 
+var textPlan = planOf(reflect.TypeFor[string]())
+
 // any reads a value whose type the bytes decide.
 func (d *decoder) any(depth int) (any, *fault) {
-	if len(d.b) == 0 {
+	if !whole(d.b) {
 		return nil, wrong("a value", d.b)
 	}
 	cost := int64(boxWord)
@@ -93,10 +100,10 @@ func (d *decoder) any(depth int) (any, *fault) {
 	if f := d.pay(cost); f != nil {
 		return nil, f
 	}
-	return d.scalar()
+	return d.anyScalar()
 }
 
-func (d *decoder) scalar() (x any, f *fault) {
+func (d *decoder) anyScalar() (x any, f *fault) {
 	rest, err := d.b, error(nil)
 	switch msgp.NextType(d.b) {
 	case msgp.NilType:
@@ -117,7 +124,7 @@ func (d *decoder) scalar() (x any, f *fault) {
 	case msgp.Float64Type:
 		x, rest, err = msgp.ReadFloat64Bytes(d.b)
 	case msgp.StrType:
-		return d.text("a string")
+		return d.text(textPlan)
 	case msgp.BinType:
 		var b []byte
 		if b, rest, err = msgp.ReadBytesZC(d.b); err == nil {
@@ -170,7 +177,7 @@ func (d *decoder) mapAny(depth int) (any, *fault) {
 	if depth > maxDepth {
 		return nil, tooDeep()
 	}
-	n, f := d.mapHeader("a value")
+	n, f := d.mapHeader(mapAnyType)
 	if f != nil {
 		return nil, f
 	}
@@ -180,12 +187,16 @@ func (d *decoder) mapAny(depth int) (any, *fault) {
 			return d.mapIntAny(n, depth)
 		}
 	}
+	return d.mapStringAny(n, depth)
+}
+
+func (d *decoder) mapStringAny(n, depth int) (map[string]any, *fault) {
 	if f := d.pay(mapCost(stringSize, anySize, n)); f != nil {
 		return nil, f
 	}
 	m := make(map[string]any, n)
 	for i := range n {
-		key, f := d.text("a string as key")
+		key, f := d.text(textPlan)
 		if f != nil {
 			return nil, f.in("[key " + strconv.Itoa(i) + "]")
 		}

@@ -65,6 +65,9 @@ func (e *encoder) value(p *plan, v reflect.Value, depth int) *fault {
 	case opSlice, opArray:
 		return e.list(p, v, depth+1)
 	case opMap:
+		if p.anyMap {
+			return e.below(v, depth)
+		}
 		return e.table(p, v, depth+1)
 	case opPointer:
 		if v.IsNil() {
@@ -80,11 +83,7 @@ func (e *encoder) value(p *plan, v reflect.Value, depth int) *fault {
 			e.b = msgp.AppendNil(e.b)
 			return nil
 		}
-		outer := e.inAny
-		e.inAny = true
-		f := e.any(v.Interface(), depth)
-		e.inAny = outer
-		return f
+		return e.below(v, depth)
 	case opGenerated:
 		return e.generated(p, v, depth)
 	}

@@ -9,6 +9,15 @@ import (
 
 var mapAnyType = reflect.TypeFor[map[string]any]()
 
+// below appends what v, an interface or a map[string]any, holds.
+func (e *encoder) below(v reflect.Value, depth int) *fault {
+	outer := e.inAny
+	e.inAny = true
+	f := e.any(v.Interface(), depth)
+	e.inAny = outer
+	return f
+}
+
 // any appends what an interface holds: the usual types directly, all others
 // through their plans.
 func (e *encoder) any(v any, depth int) *fault {

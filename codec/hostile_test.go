@@ -128,21 +128,23 @@ func TestEveryByteChange(t *testing.T) {
 	for name, msg := range corpus() {
 		bad := append([]byte(nil), msg...)
 		for i := range msg {
-			for _, x := range []byte{0x80, 0xc0, 0xc9, 0xcf, 0xdf} {
-				bad[i] = x
-				tryAll(t, bad, false)
-			}
 			for x := range 256 {
 				bad[i] = byte(x)
-				try(t, bad, new(any), false)
-				if name == "snap" {
+				switch name {
+				case "snap":
 					try(t, bad, new(genSnapshot), false)
-				} else {
+				case "every":
 					try(t, bad, new(every), false)
+				case "loose":
+					try(t, bad, new(genLoose), false)
+				default:
+					try(t, bad, new(any), false)
 				}
 			}
-			bad[i] = 0xdd
-			tryAll(t, bad, i%32 == 0)
+			for _, x := range []byte{0xc0, 0xdd}[i%2:] {
+				bad[i] = x
+				tryAll(t, bad, i%32 == 0)
+			}
 			bad[i] = msg[i]
 		}
 	}
@@ -153,12 +155,12 @@ func TestEveryByteChange(t *testing.T) {
 func TestSizeBombs(t *testing.T) {
 	var wraps = [][]byte{nil, {0x91}, {0x92, 0x01}, {0x81, 0xa1, 'a'}, {0x81, 0x01}, {0x92, 0xcf, 0, 0, 0, 0, 0, 0, 0, 1},
 		{0x81, 0xa1, 'l'}, {0x82, 0xa4, 'k', 'i', 'd', 's'}, {0x93, 0x01}, {0xdd, 0, 0, 0, 1}}
-	fill := make([]byte, 3000)
+	fill := make([]byte, 300)
 	for i := range fill {
 		fill[i] = 0xc0
 	}
 	for _, lead := range []byte{0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf} {
-		for _, n := range []uint32{0, 1, 255, 1 << 8, 1<<16 - 1, 1 << 16, 1 << 24, 100_000_000, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
+		for _, n := range []uint32{1, 255, 256, 1<<16 - 1, 100_000_000, 1<<31 - 1, 1<<32 - 1} {
 			for _, wrap := range wraps {
 				for _, tail := range [][]byte{nil, {0}, fill} {
 					head := binary.BigEndian.AppendUint32([]byte{lead}, n)
@@ -169,7 +171,7 @@ func TestSizeBombs(t *testing.T) {
 						head = binary.BigEndian.AppendUint16([]byte{lead}, uint16(min(n, 1<<16-1)))
 					}
 					b := append(append(append([]byte(nil), wrap...), head...), tail...)
-					tryAll(t, b, tail == nil || n == 1<<16)
+					tryAll(t, b, tail == nil && n > 1<<16)
 				}
 			}
 		}
@@ -184,7 +186,7 @@ func TestAmplifiers(t *testing.T) {
 		"nest": {0x91, 0x91, 0x91, 0x90}, "bin": {0xc4, 1, 1}, "vec": {0x93, 0xca, 0, 0, 0, 0, 0xca, 0, 0, 0, 0, 0xca, 0, 0, 0, 0},
 		"big key": {0x81, 0xcf, 0xff, 0, 0, 0, 0, 0, 0, 1, 0xc0},
 	} {
-		for _, n := range []int{9, 1000, 1793, 20000} {
+		for _, n := range []int{9, 1793, 9000} {
 			list := binary.BigEndian.AppendUint32([]byte{0xdd}, uint32(n))
 			for range n {
 				list = append(list, unit...)
@@ -280,7 +282,7 @@ func TestMessagesSayWhere(t *testing.T) {
 		{new(any), "\x82\xa1a\x01\xa1a\x02", `["a"]: the key comes twice`},
 		{new(any), "\x82\x07\x01\xcc\x07\x02", `[7]: the key comes twice`},
 		{new(any), "\x82\x07\x01\xa1a\x02", `want an integer as key`},
-		{new(any), "\x82\xa1a\x01\x07\x02", `want a string as key`},
+		{new(any), "\x82\xa1a\x01\x07\x02", `want string`},
 		{new(any), "\xd4\x33\x00", `want a time, found an extension`},
 		{new(any), "\xd7\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00", `want a value, found an extension`},
 		{new(any), "\xc1", `0xc1`},

@@ -40,6 +40,7 @@ type plan struct {
 	err    error   // the type cannot travel; the fields below are not set
 	elem   *plan   // of slices, arrays, maps and pointers
 	key    *plan   // of maps
+	anyMap bool    // it is map[string]any
 	n      int     // length of the tuple or the array
 	fields []field
 	gen    *generated
@@ -169,7 +170,7 @@ func (b builder) list(p *plan, t reflect.Type) (f *fault) {
 }
 
 func (b builder) table(p *plan, t reflect.Type) (f *fault) {
-	p.op = opMap
+	p.op, p.anyMap = opMap, t == mapAnyType
 	if p.key, f = b.plan(t.Key()); f != nil {
 		return f.in("[key]")
 	}

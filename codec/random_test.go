@@ -118,7 +118,7 @@ var randomTargets = []any{
 func TestRandomValues(t *testing.T) {
 	for _, target := range randomTargets {
 		typ := reflect.TypeOf(target).Elem()
-		for seed := range uint64(300) {
+		for seed := range uint64(150) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			in, out := reflect.New(typ), reflect.New(typ)
 			random(r, in.Elem(), 0)
@@ -160,7 +160,7 @@ func TestWhatAppendTakesDecodeTakes(t *testing.T) {
 		bulky{}, &bulky{}, []*inner{nil, {}}, struct{}{}, genLoose{}, genWides{List: make([]genWide, 1)}, genVec{}, genNames{"", "", ""},
 		inner{1, 2}, [3]int8{}, []int8{1, 2, 3}, map[string][]string{"a": {"b"}}, wide, *sampleSnapshot(3), sampleSnapshot(3).Players,
 	} {
-		for _, n := range []int{1, 8, 9, 100, 500, 900, 1793, 3000} {
+		for _, n := range []int{8, 9, 500, 1793} {
 			typ := reflect.TypeFor[any]()
 			if unit != nil {
 				typ = reflect.TypeOf(unit)

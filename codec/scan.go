@@ -69,6 +69,21 @@ func long(h head, b []byte) (size, children int) {
 	return int(h.size), int(h.children) * int(n)
 }
 
+// whole tells whether the object at the front of b, no container, ends within b.
+// msgp's readers of bin, str and ext must not see one that does not: where an int
+// has 32 bits, they panic.
+func whole(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	h := heads[b[0]]
+	size := int(h.size)
+	if h.width > 0 {
+		size, _ = long(h, b)
+	}
+	return 0 < size && size <= len(b)
+}
+
 // head describes the objects that start with one byte: the bytes that they have
 // at least, the width of the length behind the first byte, and how many objects
 // lie inside; -1 if none can, and with a length, how many for each of its units.
