@@ -68,8 +68,8 @@
 //
 // # Generated methods
 //
-// A type with both MarshalMsg and UnmarshalMsg is written by them, which takes
-// half the time:
+// A type with both MarshalMsg and UnmarshalMsg is written by them, which is up to
+// twice as fast:
 //
 //	//go:generate go tool msgp -io=false -tests=false
 //	//msgp:tuple Move
