@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/parley-net/parley/core"
 )
@@ -14,7 +15,8 @@ const MaxName = 128
 type Host interface{ Events() *Events }
 
 // Events holds the handlers of one host's events: named values that no schema
-// lists (thesis §5.2.6). The engine makes it and dispatches to it.
+// lists (thesis §5.2.6). The engine makes it and dispatches to it. It belongs to one
+// goroutine.
 type Events struct {
 	codec    core.Codec
 	handlers map[string]func(from Caller, b []byte) error
@@ -26,12 +28,16 @@ func NewEvents(c core.Codec) *Events {
 }
 
 // On has fn run for each event of a name that comes to h, where handlers of calls
-// run too. T is the type that the sender emits, or map[string]any for whatever comes.
-// A later On takes the earlier one's place.
+// run too. T is the type that the sender emits, or map[string]any for a map of
+// whatever comes. A later On takes the earlier one's place. It panics if the codec
+// cannot carry a T.
 //
 //	rpc.On(room, "chat", func(from rpc.Caller, text string) { … })
 func On[T any](h Host, name string, fn func(from Caller, v T)) {
 	e := h.Events()
+	if err := supports(e.codec, reflect.TypeFor[T]()); err != nil {
+		panic(fmt.Sprintf("parley: event %q: %v", name, err))
+	}
 	e.handlers[name] = func(from Caller, b []byte) error {
 		var v T
 		if err := decode(e.codec, b, &v); err != nil {
@@ -52,7 +58,8 @@ func (e *Events) Dispatch(name string, from Caller, b []byte) error {
 }
 
 // Append checks an event on its way out and appends its encoded value to dst. The
-// error is a core.ErrTooLarge or core.ErrUnsupported.
+// error is a core.ErrTooLarge or core.ErrUnsupported, and dst is then returned
+// unchanged.
 func (e *Events) Append(dst []byte, name string, v any) ([]byte, error) {
 	if len(name) > MaxName {
 		return dst, fmt.Errorf("parley: event %.20q…: a name has at most %d bytes: %w", name, MaxName, core.ErrTooLarge)
