@@ -128,6 +128,6 @@ func dialError(ctx context.Context, hostport string, err error) error {
 // isTLS reports whether the peer answered with something other than our handshake.
 func isTLS(err error) bool {
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	return errors.As(err, &record) || errors.As(err, &alert)
+	var alert *net.OpError // crypto/tls says "remote error" or "local error"
+	return errors.As(err, &record) || errors.As(err, &alert) && strings.HasSuffix(alert.Op, " error")
 }

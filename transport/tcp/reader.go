@@ -19,17 +19,30 @@ type inbox struct {
 	blocks [inboxBlocks]block
 	n      int
 	bytes  int
-	free   [inboxBlocks][]byte // memory that is used again
+	free   [freeBlocks][]byte // memory that is used again
 	frees  int
 }
 
 // full reports whether the reader must wait.
 func (in *inbox) full() bool { return in.n == len(in.blocks) || in.bytes >= inboxSize }
 
-func (in *inbox) push(b block) {
-	in.blocks[in.n] = b
+// add takes the frames in buf[:end]. It returns a buffer of at least size bytes that
+// begins with what follows them, buf[end:n].
+func (in *inbox) add(buf []byte, end, n, size int) []byte {
+	in.bytes += end
+	if in.n > 0 {
+		// While Recv does not keep up, small blocks grow instead of becoming many.
+		if last := &in.blocks[in.n-1]; len(last.buf)-last.end >= end {
+			last.end += copy(last.buf[last.end:], buf[:end])
+			copy(buf, buf[end:n])
+			return buf
+		}
+	}
+	in.blocks[in.n] = block{buf: buf, end: end}
 	in.n++
-	in.bytes += b.end
+	next := in.spare(max(size, n-end+1))
+	copy(next, buf[end:n])
+	return next
 }
 
 // next puts the oldest block into cur and takes back cur's memory.
@@ -96,13 +109,12 @@ func (c *conn) readLoop(welcome bool) {
 			}
 		}
 		if s.messages > 0 {
-			rest := n - s.end
-			next, ok := c.deliver(block{buf: buf, end: s.end}, max(size, rest+1))
+			next, ok := c.deliver(buf, s.end, n, size)
 			if !ok {
 				break
 			}
-			copy(next, buf[s.end:n])
-			buf, n = next, rest
+			buf = next
+			n -= s.end
 		} else {
 			n = copy(buf, buf[s.end:n])
 		}
@@ -146,18 +158,17 @@ func (c *conn) awaitSpace() bool {
 	}
 }
 
-// deliver hands a block to Recv, whose room awaitSpace has found, and returns
-// memory of at least size bytes for what follows. It does nothing if the connection
-// has ended meanwhile.
-func (c *conn) deliver(b block, size int) (next []byte, ok bool) {
+// deliver hands the frames in buf[:end] to Recv; awaitSpace has found room for them.
+// It returns a buffer that begins with the rest, buf[end:n]. It does nothing if the
+// connection has ended meanwhile.
+func (c *conn) deliver(buf []byte, end, n, size int) (next []byte, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return nil, false
 	}
-	c.in.push(b)
 	signal(c.ready)
-	return c.in.spare(size), true
+	return c.in.add(buf, end, n, size), true
 }
 
 // drain throws away what the peer still sends, until its stream ends or the linger

@@ -40,7 +40,8 @@ const (
 	unreliableCount = 64       // Unreliable frames that wait
 	batchSize       = 16 << 10 // of one write: one TLS record
 	inboxSize       = 64 << 10 // of frames read and not taken; the last block may exceed it
-	inboxBlocks     = 4        // blocks read and not taken
+	inboxBlocks     = 16       // blocks read and not taken
+	freeBlocks      = 4        // read buffers that wait to be used again
 	smallBlock      = 2 << 10  // of a read buffer at first
 	largeBlock      = 32 << 10 // of a read buffer under load
 	keptBlock       = 64 << 10 // of a read buffer that is used again
