@@ -48,10 +48,15 @@ func (b *block) readRows(r *wire.Reader) {
 			b.readNew(r, i, vals)
 			continue
 		}
-		for j := colOwner; j < n; j++ {
-			if bit := j - colOwner; mask[bit/8]&(1<<(bit%8)) != 0 {
+		for at, m := range mask { // each of up to eight columns
+			for j := colOwner + 8*at; m != 0 && j < n; j, m = j+1, m>>1 {
+				if m&1 == 0 {
+					continue
+				}
 				vals[j] += r.Varint()
-				b.readBlobOf(r, i, j)
+				if b.class.blobs > 0 {
+					b.readBlobOf(r, i, j)
+				}
 			}
 		}
 	}

@@ -92,7 +92,7 @@ const (
 )
 
 // maskLen is the length in bytes of a mask of a row's columns, the owner's first.
-func (c *class) maskLen() int { return (1 + c.cols + 7) / 8 }
+func (c *class) maskLen() int { return (c.cols + 8) / 8 }
 
 func (c *class) stride() int { return colFields + c.cols }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -120,7 +121,18 @@ func fieldText(f field) string {
 	if p, ok := f.(*Position2D); ok {
 		return fmt.Sprintf("at %d,%d vel %d,%d %v", quantize(p.at.X), quantize(p.at.Y), quantize(p.vel.X), quantize(p.vel.Y), p.configOnly())
 	}
+	if v, ok := f.(*Var[[]byte]); ok {
+		return text(v.val)
+	}
 	return f.(fmt.Stringer).String()
+}
+
+// text is fmt.Sprint, except that it is quick about long bytes.
+func text(x any) string {
+	if b, ok := x.([]byte); ok {
+		return fmt.Sprintf("%d bytes %08x", len(b), crc32.ChecksumIEEE(b))
+	}
+	return fmt.Sprint(x)
 }
 
 // configOnly is what of the configuration a client knows.
@@ -140,7 +152,7 @@ func objectText(o *Object) string {
 	case *mover:
 		fmt.Fprintf(&b, " %q", x.Note)
 	case *fat:
-		fmt.Fprintf(&b, " %x", x.Big)
+		b.WriteString(" " + text(x.Big))
 	case *tiny:
 		fmt.Fprintf(&b, " %q", x.Title)
 	}

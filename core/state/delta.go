@@ -1,6 +1,10 @@
 package state
 
-import "github.com/parley-net/parley/core/internal/wire"
+import (
+	"slices"
+
+	"github.com/parley-net/parley/core/internal/wire"
+)
 
 // A block is a chunk's newest version as the difference from a baseline:
 //
@@ -30,6 +34,7 @@ func (k *chunk) appendBlock(b []byte, tick, baseAt uint32, base []int64) []byte 
 	c := k.class
 	n := c.stride()
 	rows := len(v.vals) / n
+	b = slices.Grow(b, MinPacket) // a block is never longer
 	b = wire.AppendUvarint(b, uint64(k.index))
 	b = wire.AppendUvarint(b, uint64(tick-v.at))
 	if base == nil {
@@ -39,66 +44,82 @@ func (k *chunk) appendBlock(b []byte, tick, baseAt uint32, base []int64) []byte 
 	}
 	b = wire.AppendUvarint(b, uint64(rows))
 	bitmap := len(b)
-	for range (rows + 7) / 8 {
-		b = append(b, 0)
-	}
+	b = appendZeros(b, (rows+7)/8)
 	for r := range rows {
 		now := v.vals[r*n : (r+1)*n]
-		if (r+1)*n > len(base) { // a row that the baseline does not have yet
-			if now[colID] != 0 {
-				b[bitmap+r/8] |= 1 << (r % 8)
-				b = k.appendNew(b, r, now)
+		var old int64 // the id in the baseline, which may have fewer rows
+		if r*n < len(base) {
+			old = base[r*n+colID]
+		}
+		start := len(b)
+		switch id := now[colID]; {
+		case id == old:
+			if id != 0 {
+				b = k.appendChanges(b, r, base[r*n:(r+1)*n], now)
 			}
-			continue
-		}
-		old := base[r*n : (r+1)*n]
-		if equal(old, now) {
-			continue
-		}
-		b[bitmap+r/8] |= 1 << (r % 8)
-		switch {
-		case old[colID] == 0:
+		case old == 0:
 			b = k.appendNew(b, r, now)
-		case old[colID] != now[colID]:
-			for range c.maskLen() {
-				b = append(b, 0)
-			}
-			if now[colID] == 0 {
+		default:
+			b = appendZeros(b, c.maskLen())
+			if id == 0 {
 				b = append(b, 0)
 			} else {
 				b = k.appendNew(b, r, now)
 			}
-		default:
-			b = k.appendChanges(b, r, old, now)
+		}
+		if len(b) > start {
+			b[bitmap+r/8] |= 1 << (r % 8)
 		}
 	}
 	return b
 }
 
-func equal(a, b []int64) bool {
-	for i, x := range a {
-		if b[i] != x {
-			return false
-		}
-	}
-	return true
-}
-
-func (k *chunk) appendChanges(b []byte, r int, old, now []int64) []byte {
-	mask := len(b)
-	for range k.class.maskLen() {
+func appendZeros(b []byte, n int) []byte {
+	for range n {
 		b = append(b, 0)
 	}
-	for i := colOwner; i < len(now); i++ {
-		if now[i] == old[i] {
-			continue
-		}
-		bit := i - colOwner
-		b[mask+bit/8] |= 1 << (bit % 8)
-		b = wire.AppendVarint(b, now[i]-old[i])
-		b = k.appendBlobOf(b, r, i)
-	}
 	return b
+}
+
+// appendChanges appends nothing if nothing changed. b has the capacity for a row;
+// this is where an update's time goes, so it is written out.
+func (k *chunk) appendChanges(b []byte, r int, old, now []int64) []byte {
+	c := k.class
+	mask := len(b)
+	at := mask + c.maskLen()
+	b = b[:cap(b)]
+	changed := false
+	for i := colOwner; i < len(now); i += 8 {
+		var m byte // of up to eight columns
+		some := now[i:min(i+8, len(now))]
+		was := old[i:][:len(some)]
+		for j, x := range some {
+			d := x - was[j]
+			if d == 0 {
+				continue
+			}
+			m |= 1 << j
+			u := uint64(d)<<1 ^ uint64(d>>63)
+			for u >= 0x80 {
+				b[at] = byte(u) | 0x80
+				u >>= 7
+				at++
+			}
+			b[at] = byte(u)
+			at++
+			if c.blobs > 0 {
+				b = k.appendBlobOf(b[:at], r, i+j)
+				at = len(b)
+				b = b[:cap(b)]
+			}
+		}
+		b[mask+(i-colOwner)/8] = m
+		changed = changed || m != 0
+	}
+	if !changed {
+		return b[:mask]
+	}
+	return b[:at]
 }
 
 func (k *chunk) appendNew(b []byte, r int, now []int64) []byte {

@@ -74,6 +74,9 @@ type ride struct {
 	askedAt uint32
 }
 
+// HasInputs reports whether the server may not have all that was asked for.
+func (r *Replica) HasInputs() bool { return len(r.w.asks) > 0 }
+
 // AckInputs notes that the server has what AppendInputs returned with a round's
 // number.
 func (r *Replica) AckInputs(round uint32) {

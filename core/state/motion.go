@@ -55,31 +55,46 @@ func (w *World) forgetContacts() {
 	w.contacts = w.contacts[:0]
 }
 
-// step moves one position: along x, then along y, each up to the first edge in
-// its way, so that objects slide along walls and never tunnel through them.
+// step moves one position, within its bounds.
 func (w *World) step(p *Position2D, sec float64) {
-	dx, dy := p.vel.X*sec, p.vel.Y*sec
+	if !p.cfg.Solid {
+		dx, dy := p.inBounds(sec)
+		p.at = Vec2{clampCoordinate(p.at.X + dx), clampCoordinate(p.at.Y + dy)}
+		p.storeAt()
+		return
+	}
+	w.stepAmong(p, w.grid.near(p, p.vel.X*sec, p.vel.Y*sec), sec)
+}
+
+// stepAmong moves a solid position along x, then along y, each up to the first
+// edge of a solid one in its way, so that it slides along walls and never tunnels
+// through them.
+func (w *World) stepAmong(p *Position2D, near []*Position2D, sec float64) {
+	dx, dy := p.inBounds(sec)
+	dx, hitX := sweep(p, near, dx, true)
+	p.at.X = clampCoordinate(p.at.X + dx)
+	dy, hitY := sweep(p, near, dy, false)
+	p.at.Y = clampCoordinate(p.at.Y + dy)
+	p.storeAt()
+	if len(p.hits) == 0 {
+		return
+	}
+	if hitX != nil {
+		w.contacts = append(w.contacts, contact{p, hitX})
+	}
+	if hitY != nil && hitY != hitX {
+		w.contacts = append(w.contacts, contact{p, hitY})
+	}
+}
+
+// inBounds returns the move of so many seconds, shortened to the bounds.
+func (p *Position2D) inBounds(sec float64) (dx, dy float64) {
+	dx, dy = p.vel.X*sec, p.vel.Y*sec
 	if b := p.cfg.Bounds; b != (Rect{}) {
 		dx = within(p.at.X, dx, b.Min.X, b.Max.X-p.cfg.Size.X)
 		dy = within(p.at.Y, dy, b.Min.Y, b.Max.Y-p.cfg.Size.Y)
 	}
-	if p.cfg.Solid {
-		near := w.grid.near(p, dx, dy)
-		var hitX, hitY *Position2D
-		dx, hitX = sweep(p, near, dx, true)
-		p.at.X = clampCoordinate(p.at.X + dx)
-		dy, hitY = sweep(p, near, dy, false)
-		p.at.Y = clampCoordinate(p.at.Y + dy)
-		if hitX != nil && len(p.hits) > 0 {
-			w.contacts = append(w.contacts, contact{p, hitX})
-		}
-		if hitY != nil && hitY != hitX && len(p.hits) > 0 {
-			w.contacts = append(w.contacts, contact{p, hitY})
-		}
-	} else {
-		p.at = Vec2{clampCoordinate(p.at.X + dx), clampCoordinate(p.at.Y + dy)}
-	}
-	p.storeAt()
+	return dx, dy
 }
 
 // within shortens a move that would leave [lo, hi]. What is outside already may

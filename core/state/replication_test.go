@@ -190,7 +190,7 @@ func settle(t *testing.T, s *Sender, links []*link, most int) int {
 		quiet := true
 		for _, l := range links {
 			l.update()
-			quiet = quiet && l.v.Complete() && len(l.values) == 0 && l.v.largeRev == s.w.large.rev
+			quiet = quiet && l.v.Complete() && len(l.values) == 0 && len(s.w.large.after(l.v.largeRev)) == 0
 		}
 		if quiet {
 			return i
@@ -306,7 +306,7 @@ func watch(t *testing.T, l *link) {
 		see("spawn %s", objectText(o))
 		o.OnOwner(func(old, new PlayerID) { see("%s owner %d → %d", o, old, new) })
 		hook := func(name string) func(old, new any) {
-			return func(old, new any) { see("%s %s %v → %v", o, name, old, new) }
+			return func(old, new any) { see("%s %s %s → %s", o, name, text(old), text(new)) }
 		}
 		switch x := e.(type) {
 		case *thing:

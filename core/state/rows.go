@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"reflect"
+	"slices"
 )
 
 // rrow is a row as a replica applied it. Its object is nil while a value that it
@@ -30,7 +31,7 @@ func (r *Replica) apply(k *rchunk, b *block) {
 			blobs = blobs[1:]
 		}
 		old, now := k.vals[i*n:(i+1)*n], b.vals[i*n:(i+1)*n]
-		if !equal(old, now) {
+		if !slices.Equal(old, now) {
 			r.applyRow(k, i, old, now, first[:len(first)-len(blobs)])
 		}
 	}

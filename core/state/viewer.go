@@ -11,6 +11,7 @@ type Viewer struct {
 	left   int // bytes left in this update
 	resend uint32
 	sent   [sentPackets]sentPacket
+	most   int // blocks in a packet so far
 
 	largeRev uint64 // of the newest large value that was sent
 }
@@ -69,7 +70,18 @@ func (v *Viewer) meet() {
 // returns dst as it was when nothing more is to be sent in this update.
 func (v *Viewer) AppendPacket(dst []byte, max int, seq uint64) []byte {
 	p := &v.sent[seq%sentPackets]
+	if cap(p.blocks) < v.most {
+		p.blocks = make([]sentBlock, 0, v.most)
+	}
 	p.seq, p.blocks = seq, p.blocks[:0]
+	dst = v.fill(dst, max, p)
+	if n := len(p.blocks); n > v.most {
+		v.most = n
+	}
+	return dst
+}
+
+func (v *Viewer) fill(dst []byte, max int, p *sentPacket) []byte {
 	n := len(v.chunks)
 	for ; v.scan < n; v.scan++ {
 		if v.cursor >= n {

@@ -53,10 +53,16 @@ func (r *Reader) Byte() byte {
 
 // Uvarint takes an unsigned integer.
 func (r *Reader) Uvarint() uint64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 { // most values are small
-		v := uint64(r.b[0])
-		r.b = r.b[1:]
-		return v
+	if len(r.b) > 1 { // most values are small
+		lo, hi := uint64(r.b[0]), uint64(r.b[1])
+		if lo < 0x80 {
+			r.b = r.b[1:]
+			return lo
+		}
+		if hi < 0x80 {
+			r.b = r.b[2:]
+			return lo&0x7f | hi<<7
+		}
 	}
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 {
