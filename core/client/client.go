@@ -62,13 +62,18 @@ type Client struct {
 	packets link.Packets
 	rounds  [64]round
 	in      inbox
-	sendAt  time.Time // of the next input
+	sendAt  time.Time // when input may be sent next
+	sentAt  time.Time // when it was sent last
+	news    bool      // state came that is not acknowledged yet
 	buf     []byte
 	held    held
 	stats   Stats
 	heard   time.Time
 	timer   *time.Timer
 }
+
+// heartbeat is how often a client that has nothing to say says so.
+const heartbeat = 100 * time.Millisecond
 
 // round remembers which round of input a packet carried.
 type round struct {
@@ -257,7 +262,9 @@ func (c *Client) Update() error {
 		return err
 	}
 	if !now.Before(c.sendAt) {
-		c.sendInput(now)
+		if c.news || c.replica.HasInputs() || now.Sub(c.sentAt) >= heartbeat {
+			c.sendInput(now)
+		}
 		c.sendAt = c.sendAt.Add(c.update)
 		if c.sendAt.Before(now) {
 			c.sendAt = now.Add(c.update)

@@ -97,6 +97,7 @@ func (c *Client) state(r *wire.Reader) {
 		return
 	}
 	c.packets.Received(seq, now)
+	c.news = c.news || len(blocks) > 0
 	c.held.release(c)
 }
 

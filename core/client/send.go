@@ -16,6 +16,7 @@ const maxPacket = 1100
 
 // sendInput sends what the player steers, and acknowledges what came.
 func (c *Client) sendInput(now time.Time) {
+	c.sentAt, c.news = now, false
 	seq := c.packets.Next()
 	b := c.packets.AppendHeader(append(c.buf[:0], byte(wire.KindInput)), now)
 	b, n := c.replica.AppendInputs(b, maxPacket)

@@ -100,6 +100,10 @@ func (r *Room) message(n *session, msg []byte) {
 	}
 }
 
+// bareInputs is the longest form in bytes of input without any movement, whose
+// acknowledgement can wait.
+const bareInputs = 5
+
 func (r *Room) body(n *session, kind wire.Kind, rd *wire.Reader) {
 	p := n.player
 	switch kind {
@@ -109,9 +113,12 @@ func (r *Room) body(n *session, kind wire.Kind, rd *wire.Reader) {
 		if rd.Err() != nil || !n.packets.Received(seq, now) {
 			return
 		}
-		n.gotAt = now
+		inputs := rd.Rest()
+		if len(inputs) > bareInputs {
+			n.gotAt = now
+		}
 		before := r.world.Refused()
-		if err := r.world.ApplyInputs(p.id, rd.Rest()); err != nil {
+		if err := r.world.ApplyInputs(p.id, inputs); err != nil {
 			rd.Fail("movement")
 		}
 		p.refused += r.world.Refused() - before
