@@ -248,6 +248,11 @@ func (c *conn) exit() {
 	c.running--
 	last := c.running == 0
 	cut := c.cut
+	if last { // whoever keeps the conn need not keep its memory
+		c.out.reliable, c.out.unreliable = queue{}, queue{}
+		c.out.waiting, c.out.flying = 0, 0
+		c.in.frees, c.in.free = 0, [freeBlocks][]byte{}
+	}
 	c.mu.Unlock()
 	if !last {
 		return

@@ -54,7 +54,7 @@
 // send buffer of 64 KiB (elsewhere). Out of reach remains what is under way:
 // bytes in the network, bytes sent and not yet acknowledged, and bytes in the
 // receive buffer of a peer that does not call Recv, 64 KiB or more by the system's
-// choice, and up to about 128 KiB in its process. A peer that stalls and goes on
+// choice, and about 64 KiB in its process. A peer that stalls and goes on
 // finds these, in order, before it finds what is new.
 //
 // # Wire format
@@ -89,9 +89,9 @@
 //
 // # Bounds
 //
-// A connection costs two goroutines and about 80 KiB, most of it buffers of crypto/tls
-// and of one batch; a hostile peer can make it hold 1 MiB to send and 1 MiB received,
-// growing with the bytes that came and never with a length that was announced. A
+// A connection costs two goroutines and about 30 KiB, most of it crypto/tls's. Under
+// load it holds 1 MiB to send and less than 1 MiB received at most: memory grows with
+// the bytes that came, never with a length that was announced. A
 // Listener holds at most 512 handshakes, each for Config.HandshakeTimeout, and gives
 // up the oldest for a new one; and 128 connections that wait for Accept, beyond which
 // clients wait and are then refused with core.CodeFull.

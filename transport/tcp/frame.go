@@ -2,7 +2,6 @@ package tcp
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strings"
 
 	"github.com/parley-net/parley/core"
@@ -56,6 +55,7 @@ type scanned struct {
 	end      int              // where the whole messages and keepalives end
 	messages int              // how many messages stand before end
 	frames   int              // how many frames stand before end
+	welcome  bool             // whether the first of them is a keepalive
 	bye      *core.CloseError // the goodbye that follows them, if it is there
 	err      error            // why what follows them is no frame
 }
@@ -76,8 +76,11 @@ func scan(b []byte) (s scanned) {
 			s.bye = parseClose(b[s.end+headerSize : next])
 			return s
 		}
-		if kind == kindMessage {
+		switch {
+		case kind == kindMessage:
 			s.messages++
+		case s.frames == 0:
+			s.welcome = true
 		}
 		s.frames++
 		s.end = next
@@ -101,26 +104,4 @@ func parseClose(p []byte) *core.CloseError {
 		Reason: core.CutReason(strings.ToValidUTF8(string(p[2:]), "\uFFFD")),
 		Remote: true,
 	}
-}
-
-// A block is memory with checked frames in it, on its way from the reader to Recv.
-type block struct {
-	buf      []byte
-	off, end int // the frames that Recv has not taken yet
-}
-
-// next takes the next message out of the block.
-func (b *block) next() (msg []byte, ok bool) {
-	for b.off < b.end {
-		kind, size, err := header(b.buf[b.off:b.end])
-		if err != nil {
-			panic(fmt.Sprintf("tcp: a block holds an unchecked frame: %v", err))
-		}
-		from := b.off + headerSize
-		b.off = from + size
-		if kind == kindMessage {
-			return b.buf[from:b.off:b.off], true
-		}
-	}
-	return nil, false
 }

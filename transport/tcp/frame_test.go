@@ -2,13 +2,10 @@ package tcp
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"testing"
-	"time"
 
 	"github.com/parley-net/parley/core"
 )
@@ -30,52 +27,44 @@ func TestGoldenFrames(t *testing.T) {
 	}
 }
 
-// script is a stream that delivers bytes in the pieces that a seed chooses.
-type script struct {
-	net.Conn // panics where it is used
-	rest     []byte
-	rnd      *rand.Rand
-}
-
-func (s *script) Read(p []byte) (int, error) {
-	if len(s.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p[:1+s.rnd.IntN(len(p))], s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
-}
-
-func (s *script) Write(p []byte) (int, error)      { return len(p), nil }
-func (s *script) Close() error                     { return nil }
-func (s *script) RemoteAddr() net.Addr             { return &net.UnixAddr{Name: "script", Net: "sim"} }
-func (s *script) SetReadDeadline(time.Time) error  { return nil }
-func (s *script) SetWriteDeadline(time.Time) error { return nil }
-
 // plainly reads frames in the most simple way: what the reader must agree with.
-func plainly(b []byte) (msgs []string, code core.Code, remote bool) {
-	for {
-		if len(b) < headerSize {
-			return msgs, core.CodeInternal, true
-		}
+func plainly(b []byte) (msgs []string, bye *core.CloseError, err error) {
+	for len(b) >= headerSize {
 		kind, size, err := header(b)
 		if err != nil {
-			return msgs, core.CodeProtocol, false
+			return msgs, nil, err
 		}
 		if len(b) < headerSize+size {
-			return msgs, core.CodeInternal, true
+			break
 		}
 		payload := b[headerSize : headerSize+size]
 		switch kind {
 		case kindMessage:
 			msgs = append(msgs, string(payload))
 		case kindClose:
-			return msgs, core.Code(payload[0])<<8 | core.Code(payload[1]), true
+			return msgs, parseClose(payload), nil
 		}
 		b = b[headerSize+size:]
 	}
+	return msgs, nil, io.EOF
 }
 
+// pieces delivers bytes in the pieces that a seed chooses.
+type pieces struct {
+	rest []byte
+	rnd  *rand.Rand
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:1+p.rnd.IntN(len(b))], p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+// FuzzReader reads any bytes, in any pieces, for a Recv that comes at any time.
 func FuzzReader(f *testing.F) {
 	message := func(s string) []byte { return append(appendHeader(nil, kindMessage, len(s)), s...) }
 	f.Add([]byte{}, uint64(0))
@@ -88,25 +77,57 @@ func FuzzReader(f *testing.F) {
 	f.Add(raw(kindClose, 1), uint64(7))
 	f.Add(raw(3, 0), uint64(8))
 	f.Add(message("cut")[:6], uint64(9))
-	f.Add(bytes.Repeat(message("many"), 2000), uint64(10))
-	f.Add(message(string(make([]byte, 100_000))), uint64(11))
-	cfg := New(Config{}).cfg
+	f.Add(bytes.Repeat(message("many"), 300), uint64(10))
+	f.Add(message(string(make([]byte, 5000))), uint64(11))
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
-		msgs, code, remote := plainly(b)
-		s := &script{rest: b, rnd: rand.New(rand.NewPCG(seed, 0))}
-		c := newConn(s, s, &cfg, server)
-		for i, want := range msgs {
-			got, err := c.Recv(context.Background())
-			if err != nil || string(got) != want {
-				t.Fatalf("message %d of %d: %d bytes, %v; want %d bytes", i, len(msgs), len(got), err, len(want))
+		msgs, bye, failed := plainly(b)
+		stream := &pieces{rest: b, rnd: rand.New(rand.NewPCG(seed, 0))}
+		d := newDeframer()
+		var in inbox
+		var cur block
+		recv := func() bool {
+			msg, ok := cur.next()
+			for !ok && in.next(&cur) {
+				msg, ok = cur.next()
 			}
+			if !ok {
+				return false
+			}
+			if len(msgs) == 0 || string(msg) != msgs[0] {
+				t.Fatalf("a message of %d bytes came, %d are expected", len(msg), len(msgs))
+			}
+			msgs = msgs[1:]
+			clear(msg) // it is the caller's
+			return true
 		}
-		_, err := c.Recv(context.Background())
-		var ce *core.CloseError
-		if !errors.As(err, &ce) || ce.Code != code || ce.Remote != remote {
-			t.Fatalf("the end is %v; want %v, remote %v", err, code, remote)
+		for {
+			s, err := d.read(stream)
+			if len(d.buf) > max(2*len(b), largeBlock) {
+				t.Fatalf("a buffer of %d bytes for %d bytes", len(d.buf), len(b))
+			}
+			if s.messages == 0 {
+				d.skip(s.end)
+			} else {
+				in.add(d, s.end)
+			}
+			for (in.full() || stream.rnd.IntN(2) == 0) && recv() {
+			}
+			if s.bye == nil && s.err == nil && err == nil {
+				continue
+			}
+			for recv() {
+			}
+			if len(msgs) != 0 {
+				t.Fatalf("%d messages did not come", len(msgs))
+			}
+			if (bye == nil) != (s.bye == nil) || bye != nil && *bye != *s.bye {
+				t.Fatalf("goodbye %v, want %v", s.bye, bye)
+			}
+			if bye == nil && errors.Is(failed, core.ErrMalformed) != errors.Is(s.err, core.ErrMalformed) {
+				t.Fatalf("error %v, want %v", s.err, failed)
+			}
+			return
 		}
-		<-c.gone
 	})
 }
 
@@ -134,6 +155,14 @@ func TestQueue(t *testing.T) {
 	}
 	q.push(make([]byte, 2*keptRing))
 	q.cut(0)
+	if len(q.ring) < 2*keptRing {
+		t.Error("a ring is let go after its first use")
+	}
+	for range keptTimes + 1 {
+		q.push(nil)
+		q.drop(headerSize)
+		q.frames--
+	}
 	if q.ring != nil || q.n != 0 || q.frames != 0 {
 		t.Errorf("an empty queue holds %d bytes of memory", len(q.ring))
 	}

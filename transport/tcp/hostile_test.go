@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -23,7 +24,7 @@ func TestForbiddenFrames(t *testing.T) {
 	l := listen(t, tr)
 	friend := dial(t, tr, l)
 	friendly := accept(t, l)
-	for name, bytes := range map[string][]byte{
+	for name, junk := range map[string][]byte{
 		"message one too large": raw(kindMessage, MaxReliable+1),
 		"message of 1 GiB":      raw(kindMessage, lengthMask),
 		"empty close":           raw(kindClose, 0),
@@ -37,7 +38,7 @@ func TestForbiddenFrames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := rawClient(t, l)
 			s := accept(t, l)
-			if _, err := c.Write(append(append(raw(kindMessage, 2), "ok"...), bytes...)); err != nil {
+			if _, err := c.Write(append(append(raw(kindMessage, 2), "ok"...), junk...)); err != nil {
 				t.Fatal(err)
 			}
 			if got := recv(t, s); got != "ok" {
@@ -63,7 +64,7 @@ func TestForbiddenFrames(t *testing.T) {
 
 // Bytes that break TLS after the handshake.
 func TestGarbageAfterHandshake(t *testing.T) {
-	for name, bytes := range map[string][]byte{
+	for name, junk := range map[string][]byte{
 		"text":           []byte("\r\nhello there, this is no record of TLS\r\n"),
 		"forged record":  append([]byte{23, 3, 3, 0, 32}, make([]byte, 32)...),
 		"endless record": {23, 3, 3, 255, 255},
@@ -73,7 +74,7 @@ func TestGarbageAfterHandshake(t *testing.T) {
 			l := listen(t, New(Config{}))
 			c := rawClient(t, l)
 			s := accept(t, l)
-			c.NetConn().Write(bytes)
+			c.NetConn().Write(junk)
 			if ce := closed(t, s); ce.Code != core.CodeProtocol || ce.Remote || !errors.Is(ce, core.ErrMalformed) {
 				t.Errorf("got %v; want core.CodeProtocol", ce)
 			}
@@ -108,12 +109,31 @@ func TestHostilePeerIsCut(t *testing.T) {
 	}
 }
 
+// Frames that no counter of the game's sees must not be sent without end.
+func TestKeepaliveFlood(t *testing.T) {
+	clean(t)
+	l := listen(t, New(Config{}))
+	c := rawClient(t, l)
+	s := accept(t, l)
+	go func() {
+		flood := bytes.Repeat(raw(kindKeepalive, 0), 1000)
+		for {
+			if _, err := c.Write(flood); err != nil {
+				return
+			}
+		}
+	}()
+	if ce := closed(t, s); ce.Code != core.CodeFlood || ce.Remote {
+		t.Errorf("got %v; want core.CodeFlood", ce)
+	}
+}
+
 // Many peers announce as much as they may and send next to nothing.
 func TestMemoryGrowsWithBytesReceived(t *testing.T) {
 	clean(t)
 	tr := New(Config{})
 	l := listen(t, tr)
-	const peers = 50
+	const peers = 25
 	var conns []*conn
 	var before, after runtime.MemStats
 	for range peers {

@@ -1,19 +1,25 @@
 package tcp
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
-// A queue holds frames, one behind the other, in a ring that grows as needed and
-// lets go of much memory when it is empty. Its user bounds it.
+// A queue holds frames, one behind the other, in a ring that grows as needed, and
+// shrinks when that much is not needed any more. Its user bounds it.
 type queue struct {
 	ring   []byte // its length is a power of two, or 0
 	head   int    // where the first byte is
 	n      int    // bytes held
 	frames int    // frames that begin in them
+	peak   int    // the most bytes held since it was empty
+	waste  int    // how often in a row it was emptied and had used little of a large ring
 }
 
 const (
 	smallestRing = 1 << 10
-	keptRing     = 64 << 10 // an empty ring larger than this is let go
+	keptRing     = 64 << 10 // a ring up to this size is kept for ever
+	keptTimes    = 64       // a larger one is kept for so many times of little use
 )
 
 // push appends one message as a frame.
@@ -25,6 +31,7 @@ func (q *queue) push(msg []byte) {
 	q.put(appendHeader(h[:0], kindMessage, len(msg)))
 	q.put(msg)
 	q.frames++
+	q.peak = max(q.peak, q.n)
 }
 
 // put appends bytes for which there is room.
@@ -59,10 +66,10 @@ func (q *queue) first() int {
 	return frameSize(h[:])
 }
 
-// take moves the first n bytes to the end of dst, which has room for them.
+// take moves the first n bytes to the end of dst.
 func (q *queue) take(dst []byte, n int) []byte {
 	at := len(dst)
-	dst = dst[:at+n]
+	dst = slices.Grow(dst, n)[:at+n]
 	q.peek(dst[at:], n)
 	q.drop(n)
 	return dst
@@ -76,7 +83,18 @@ func (q *queue) drop(n int) {
 		return
 	}
 	q.head = 0
-	if len(q.ring) > keptRing {
+	if q.waste++; q.peak > len(q.ring)/4 {
+		q.waste = 0
+	}
+	q.peak = 0
+	if q.waste > keptTimes {
+		q.trim()
+	}
+}
+
+// trim lets go of a large ring, if it is empty.
+func (q *queue) trim() {
+	if q.n == 0 && len(q.ring) > keptRing {
 		q.ring = nil
 	}
 }

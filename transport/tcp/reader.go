@@ -12,125 +12,54 @@ import (
 	"github.com/parley-net/parley/core"
 )
 
-// An inbox holds blocks of whole messages that the reader has read and Recv has not
-// taken. When it is full the reader stops reading, and the peer notices in the end.
-// The conn's mutex guards it.
-type inbox struct {
-	blocks [inboxBlocks]block
-	n      int
-	bytes  int
-	free   [freeBlocks][]byte // memory that is used again
-	frees  int
-}
-
-// full reports whether the reader must wait.
-func (in *inbox) full() bool { return in.n == len(in.blocks) || in.bytes >= inboxSize }
-
-// add takes the frames in buf[:end]. It returns a buffer of at least size bytes that
-// begins with what follows them, buf[end:n].
-func (in *inbox) add(buf []byte, end, n, size int) []byte {
-	in.bytes += end
-	if in.n > 0 {
-		// While Recv does not keep up, small blocks grow instead of becoming many.
-		if last := &in.blocks[in.n-1]; len(last.buf)-last.end >= end {
-			last.end += copy(last.buf[last.end:], buf[:end])
-			copy(buf, buf[end:n])
-			return buf
-		}
-	}
-	in.blocks[in.n] = block{buf: buf, end: end}
-	in.n++
-	next := in.spare(max(size, n-end+1))
-	copy(next, buf[end:n])
-	return next
-}
-
-// next puts the oldest block into cur and takes back cur's memory.
-func (in *inbox) next(cur *block) bool {
-	if in.n == 0 {
-		return false
-	}
-	in.recycle(cur.buf)
-	*cur = in.blocks[0]
-	in.bytes -= cur.end
-	in.n--
-	copy(in.blocks[:], in.blocks[1:])
-	in.blocks[in.n] = block{}
-	return true
-}
-
-func (in *inbox) recycle(buf []byte) {
-	if len(buf) > 0 && len(buf) <= keptBlock && in.frees < len(in.free) {
-		in.free[in.frees] = buf
-		in.frees++
-	}
-}
-
-// spare returns memory of at least size bytes.
-func (in *inbox) spare(size int) []byte {
-	for in.frees > 0 {
-		in.frees--
-		buf := in.free[in.frees]
-		in.free[in.frees] = nil
-		if len(buf) >= size {
-			return buf
-		}
-	}
-	return make([]byte, size)
-}
+// errFlood ends a connection whose peer sends keepalives as if there were a point.
+var errFlood = errors.New("the peer floods this side with keepalives")
 
 // readLoop reads frames until the connection ends, and then waits for the end of
 // the peer's stream, so that closing the socket does not destroy what is under way.
 func (c *conn) readLoop(welcome bool) {
 	defer c.exit()
-	size := smallBlock
-	buf := make([]byte, size)
-	n := 0 // bytes in buf, which begins with a frame
+	d := newDeframer()
+	var beats int // keepalives since
+	var since time.Time
 	for c.awaitSpace() {
-		if n == len(buf) {
-			// One frame fills it. Memory grows with what the peer sends, not with
-			// what it announces.
-			bigger := make([]byte, max(min(2*n, frameSize(buf)), smallBlock))
-			copy(bigger, buf)
-			buf = bigger
+		s, err := d.read(c.stream)
+		if beats += s.frames - s.messages; beats > maxBeats {
+			// Nobody counts keepalives, so nobody else would notice.
+			if now := time.Now(); now.Sub(since) > time.Second {
+				beats, since = 0, now
+			} else if s.err == nil {
+				s.err = errFlood
+			}
 		}
-		m, err := c.stream.Read(buf[n:])
-		n += m
-		if n == len(buf) {
-			size = min(2*size, largeBlock)
-		}
-		s := scan(buf[:n])
 		if welcome && (s.frames > 0 || s.err != nil) {
-			if kind, _, _ := header(buf); s.err == nil && kind != kindKeepalive {
+			if s.err == nil && !s.welcome {
 				s = scanned{err: core.Errorf(core.ErrMalformed, "the server begins without a welcome: it is no parley server")}
 			} else if s.err == nil {
 				close(c.welcome)
 				welcome = false
 			}
 		}
-		if s.messages > 0 {
-			next, ok := c.deliver(buf, s.end, n, size)
-			if !ok {
-				break
-			}
-			buf = next
-			n -= s.end
-		} else {
-			n = copy(buf, buf[s.end:n])
+		if s.messages == 0 {
+			d.skip(s.end)
+		} else if !c.deliver(d, s.end) {
+			break
 		}
 		switch {
 		case s.bye != nil:
 			c.end(s.bye, answer)
+		case s.err == errFlood:
+			c.end(&core.CloseError{Code: core.CodeFlood, Err: fmt.Errorf("%s: %w", c.raw.RemoteAddr(), s.err)}, farewell)
 		case s.err != nil:
 			c.end(&core.CloseError{Code: core.CodeProtocol, Err: fmt.Errorf("%s: %w", c.raw.RemoteAddr(), s.err)}, farewell)
 		case err != nil:
-			c.end(c.readFailed(err, n))
+			c.end(c.readFailed(err, d.n))
 		default:
 			continue
 		}
 		break
 	}
-	c.drain(buf)
+	c.drain(d.buf)
 }
 
 // awaitSpace waits until Recv has taken enough for the reader to go on, and sets the
@@ -158,17 +87,17 @@ func (c *conn) awaitSpace() bool {
 	}
 }
 
-// deliver hands the frames in buf[:end] to Recv; awaitSpace has found room for them.
-// It returns a buffer that begins with the rest, buf[end:n]. It does nothing if the
-// connection has ended meanwhile.
-func (c *conn) deliver(buf []byte, end, n, size int) (next []byte, ok bool) {
+// deliver hands the frames before end to Recv; awaitSpace has found room for them. It
+// does nothing if the connection has ended meanwhile.
+func (c *conn) deliver(d *deframer, end int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return nil, false
+		return false
 	}
+	c.in.add(d, end)
 	signal(c.ready)
-	return c.in.add(buf, end, n, size), true
+	return true
 }
 
 // drain throws away what the peer still sends, until its stream ends or the linger

@@ -26,7 +26,7 @@ func tune(c net.Conn) {
 // unsentLimit is how many bytes the kernel takes from us before the peer's window and
 // the network let them go. What is kept back here can still be dropped for newer
 // messages.
-const unsentLimit = batchSize
+const unsentLimit = 16 << 10
 
 // resetOnClose makes the next Close send a RST.
 func resetOnClose(c net.Conn) {

@@ -39,14 +39,17 @@ const (
 	unreliableSize  = 64 << 10 // of Unreliable frames that wait
 	unreliableCount = 64       // Unreliable frames that wait
 	batchSize       = 16 << 10 // of one write: one TLS record
-	inboxSize       = 64 << 10 // of frames read and not taken; the last block may exceed it
+	inboxSize       = 32 << 10 // of frames read and not taken; the last block may exceed it
 	inboxBlocks     = 16       // blocks read and not taken
 	freeBlocks      = 4        // read buffers that wait to be used again
 	smallBlock      = 2 << 10  // of a read buffer at first
-	largeBlock      = 32 << 10 // of a read buffer under load
+	largeBlock      = 16 << 10 // of a read buffer under load
 	keptBlock       = 64 << 10 // of a read buffer that is used again
 	drainLimit      = 1 << 20  // read and thrown away from a peer that broke the protocol
 )
+
+// maxBeats is how many keepalives a peer may send in a second. It needs one or two.
+const maxBeats = 2000
 
 // Bounds of what a Listener holds about strangers.
 const (

@@ -112,7 +112,7 @@ func (c *conn) writeLoop(welcome bool) {
 	beat := c.cfg.beat()
 	timer := time.NewTimer(beat)
 	defer timer.Stop()
-	b := make([]byte, 0, batchSize)
+	b := make([]byte, 0, smallBlock)
 	if welcome {
 		b = appendHeader(b, kindKeepalive, 0)
 	}
@@ -140,6 +140,9 @@ func (c *conn) writeLoop(welcome bool) {
 		case <-c.done:
 		case <-timer.C:
 			b = appendHeader(b, kindKeepalive, 0)
+			c.mu.Lock()
+			c.out.reliable.trim()
+			c.mu.Unlock()
 		}
 	}
 }
@@ -181,13 +184,15 @@ func (c *conn) writeFailed(err error) {
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil { // nobody waits for a reason, and nothing can be said any more
-		c.raw.Close()
-		return
+	ended := c.err != nil
+	if !ended {
+		c.broken = err
+		c.stream.SetReadDeadline(time.Now().Add(c.cfg.Linger))
 	}
-	c.broken = err
-	c.stream.SetReadDeadline(time.Now().Add(c.cfg.Linger))
+	c.mu.Unlock()
+	if ended { // nobody waits for a reason, and nothing can be said any more
+		c.kill(abort)
+	}
 }
 
 func closeWrite(c net.Conn) {
