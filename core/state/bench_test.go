@@ -279,6 +279,10 @@ func bruteMove(w *World, sec float64) {
 		if p.vel == (Vec2{}) {
 			continue
 		}
+		if !p.cfg.Solid {
+			w.step(p, sec)
+			continue
+		}
 		near = near[:0]
 		for _, q := range solid {
 			if q != p {
@@ -287,6 +291,7 @@ func bruteMove(w *World, sec float64) {
 		}
 		w.stepAmong(p, near, sec)
 	}
+	w.fireContacts()
 	w.forgetContacts()
 }
 

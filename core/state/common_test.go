@@ -377,3 +377,14 @@ func mutate(w *World, r *rand.Rand, most int) {
 		}
 	}
 }
+
+func mustWorld(t testing.TB, s *Schema) *World {
+	t.Helper()
+	w, err := NewWorld(s, codec.Msgp{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }

@@ -24,6 +24,10 @@ func (w *World) move(sec float64) {
 			w.step(p, sec)
 		}
 	}
+	w.fireContacts()
+}
+
+func (w *World) fireContacts() {
 	for _, c := range w.contacts {
 		for _, fn := range c.p.hits {
 			if c.p.o.alive && c.by.o.alive {
@@ -125,6 +129,7 @@ func sweep(p *Position2D, near []*Position2D, d float64, alongX bool) (float64, 
 	if !alongX {
 		at, size, cross, width = cross, width, at, size
 	}
+	forward := d > 0
 	var hit *Position2D
 	for _, q := range near {
 		qat, qsize, qcross, qwidth := q.at.X, q.cfg.Size.X, q.at.Y, q.cfg.Size.Y
@@ -135,7 +140,7 @@ func sweep(p *Position2D, near []*Position2D, d float64, alongX bool) (float64, 
 			continue // passes beside it
 		}
 		var gap float64
-		if d > 0 {
+		if forward {
 			if gap = qat - (at + size); gap < -touch || gap > d {
 				continue
 			}
