@@ -60,6 +60,12 @@ func TestCloseTellsThePeer(t *testing.T) {
 // The tail must survive a peer that is sending at full speed: what is unread when a
 // socket closes turns into a RST.
 func TestCloseKeepsTheTail(t *testing.T) {
+	for _, code := range []core.Code{core.CodeNormal, core.CodeTimeout, core.CodeProtocol} {
+		t.Run(code.String(), func(t *testing.T) { closeKeepsTheTail(t, code) })
+	}
+}
+
+func closeKeepsTheTail(t *testing.T, code core.Code) {
 	a, b := pair(t, Config{Linger: limit})
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -79,13 +85,13 @@ func TestCloseKeepsTheTail(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wg.Go(func() { a.Close(core.CodeShutdown, "over") })
+	wg.Go(func() { a.Close(code, "over") })
 	for range 3 {
 		if n := len(recv(t, b)); n != len(big) {
 			t.Fatalf("%d bytes came", n)
 		}
 	}
-	if ce := closed(t, b); ce.Code != core.CodeShutdown || !ce.Remote {
+	if ce := closed(t, b); ce.Code != code || !ce.Remote {
 		t.Errorf("the peer got %v", ce)
 	}
 	close(stop)

@@ -25,6 +25,7 @@ const (
 	farewell               // what is queued is lost, but the peer is told why
 	flush                  // Reliable messages leave first, then as farewell
 	answer                 // the peer has said goodbye: nothing is left to say
+	lastWord               // as farewell, to a peer that fell silent: no answer is awaited
 )
 
 // conn is a connection: one goroutine reads, one writes, and they share with the
@@ -219,12 +220,11 @@ func (c *conn) end(why *core.CloseError, how ending) bool {
 	if how != flush {
 		c.out.discard()
 	}
-	if how == farewell || how == flush || how == answer {
-		linger := c.cfg.Linger
-		if why.Code == core.CodeTimeout {
-			linger = min(linger, shortLinger)
-		}
-		c.cut = time.AfterFunc(linger, func() { c.kill(abort) })
+	switch how {
+	case farewell, flush, answer:
+		c.cut = time.AfterFunc(c.cfg.Linger, func() { c.kill(abort) })
+	case lastWord:
+		c.cut = time.AfterFunc(min(c.cfg.Linger, shortLinger), func() { c.kill(abort) })
 	}
 	close(c.done)
 	c.mu.Unlock()

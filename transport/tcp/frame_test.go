@@ -176,3 +176,46 @@ func TestQueue(t *testing.T) {
 		t.Errorf("%d bytes lie in %d", q.n, len(q.ring))
 	}
 }
+
+// Whatever the sizes are, both deliveries leave while both queues are full.
+func TestNeitherDeliveryStarves(t *testing.T) {
+	for _, reliable := range []int{0, 1, 1000, 8191, 8192, batchSize - headerSize, batchSize, 24 << 10, 2*batchSize - headerSize, MaxReliable} {
+		for _, unreliable := range []int{0, 1000, MaxUnreliable} {
+			var o outbox
+			stream := []byte{}
+			for range 20 {
+				for o.reliable.n < 3*batchSize && o.pushReliable(bytes.Repeat([]byte{'r'}, reliable)) {
+				}
+				for o.unreliable.frames < 10 && o.unreliable.n < unreliableSize/2 {
+					o.pushUnreliable(bytes.Repeat([]byte{'u'}, unreliable))
+				}
+				b := o.fill(make([]byte, 0, batchSize))
+				if len(b) == 0 || len(b) > batchSize {
+					t.Fatalf("a batch has %d bytes", len(b))
+				}
+				stream = append(stream, b...)
+			}
+			if reliable == unreliable {
+				continue // nobody can tell them apart
+			}
+			var gap, longest, other int
+			for len(stream) >= headerSize {
+				size := frameSize(stream)
+				if size-headerSize == unreliable {
+					gap = 0
+				} else {
+					gap += size
+					other++
+				}
+				longest = max(longest, gap)
+				stream = stream[min(size, len(stream)):]
+			}
+			if longest > MaxReliable+2*batchSize || other == 0 {
+				t.Errorf("sizes %d and %d: %d bytes of Reliable messages in a row, %d messages in all", reliable, unreliable, longest, other)
+			}
+			if reliable <= batchSize && longest > 3*batchSize {
+				t.Errorf("sizes %d and %d: %d bytes of Reliable messages in a row", reliable, unreliable, longest)
+			}
+		}
+	}
+}

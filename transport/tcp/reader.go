@@ -105,9 +105,9 @@ func (c *conn) deliver(d *deframer, end int) bool {
 // overtake our last messages.
 func (c *conn) drain(buf []byte) {
 	c.mu.Lock()
-	how, code := c.how, c.err.Code
+	how := c.how
 	c.mu.Unlock()
-	if how == abort || how == reset || code == core.CodeTimeout {
+	if how == abort || how == reset || how == lastWord {
 		return
 	}
 	c.stream.SetReadDeadline(time.Time{})
@@ -136,7 +136,7 @@ func (c *conn) readFailed(err error, n int) (*core.CloseError, ending) {
 			Err: fmt.Errorf("the connection to %s is lost: %w", peer, broken)}, abort
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &core.CloseError{Code: core.CodeTimeout,
-			Err: fmt.Errorf("nothing came from %s for %v: %w", peer, c.cfg.IdleTimeout, err)}, farewell
+			Err: fmt.Errorf("nothing came from %s for %v: %w", peer, c.cfg.IdleTimeout, err)}, lastWord
 	case errors.As(err, &record), errors.As(err, &local) && local.Op == "local error":
 		// crypto/tls found something in the peer's bytes that TLS forbids, and has
 		// said so to the peer.

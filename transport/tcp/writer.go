@@ -53,6 +53,12 @@ func (o *outbox) fill(b []byte) []byte {
 	o.flying = 0
 	if o.rest > 0 {
 		b = o.takeRest(b)
+		if rest := len(b); o.unreliable.frames > 0 {
+			if b = o.takeUnreliable(b, batchSize/2); len(b) == rest {
+				o.busy = true
+				return b // there is no room for it behind the rest: it comes first next time
+			}
+		}
 	}
 	b = o.takeUnreliable(b, batchSize/2)
 	for o.reliable.frames > 0 && batchSize-len(b) >= headerSize {
@@ -158,7 +164,7 @@ func (c *conn) write(b []byte) error {
 // sayGoodbye is the last thing that is written: the goodbye, and the end of the
 // stream. The reader waits for the peer's.
 func (c *conn) sayGoodbye(b []byte, bye *core.CloseError, how ending) {
-	if how == farewell || how == flush {
+	if how == farewell || how == flush || how == lastWord {
 		if err := c.write(appendClose(b, bye.Code, bye.Reason)); err != nil {
 			c.kill(abort)
 			return
