@@ -24,10 +24,24 @@ const window = 512
 // maxMask is the longest bitmap of acknowledged packets in bytes.
 const maxMask = 32
 
+// delayUnit is what times in headers count, and maxDelay is the longest one.
+const (
+	delayUnit = 100 * time.Microsecond
+	maxDelay  = 1 << 32
+)
+
 // Packets numbers Unreliable packets and acknowledges those of the other side.
 // Every packet, both ways, begins so:
 //
 //	seq │ newest seq of the other side │ time since that came, 0.1 ms │ n │ n bytes: which before it came
+//
+// and ends behind the second number as long as nothing of the other side has come.
+// Bit 0 of the first byte stands for the packet before the newest. Packets that the
+// other side knows about are left out, so the bytes are few where little is lost.
+//
+// A packet is told to be lost when one is acknowledged that was sent more than three
+// later. One that is overtaken by a whole window before anything is heard of it
+// counts as lost too, but nobody is told.
 //
 // The zero value is ready to use.
 type Packets struct {
@@ -56,13 +70,17 @@ func (p *Packets) Next() uint64 { return p.next + 1 }
 // AppendHeader numbers a packet and appends its header.
 func (p *Packets) AppendHeader(b []byte, now time.Time) []byte {
 	p.next++
-	p.sent[p.next%window] = sentPacket{seq: p.next, at: now, newest: p.newest}
+	s := &p.sent[p.next%window]
+	if s.seq != 0 {
+		p.miss()
+	}
+	*s = sentPacket{seq: p.next, at: now, newest: p.newest}
 	b = wire.AppendUvarint(b, p.next)
 	b = wire.AppendUvarint(b, p.newest)
 	if p.newest == 0 {
 		return b
 	}
-	b = wire.AppendUvarint(b, uint64(max(0, now.Sub(p.newestAt))/(100*time.Microsecond)))
+	b = wire.AppendUvarint(b, min(maxDelay, uint64(max(0, now.Sub(p.newestAt))/delayUnit)))
 	n := 0
 	if p.newest > p.floor+1 {
 		n = int(min(maxMask, (p.newest-p.floor-1+7)/8))
@@ -95,7 +113,7 @@ func (p *Packets) ReadHeader(r *wire.Reader, now time.Time, acked, lost func(seq
 	if newest == 0 || r.Err() != nil {
 		return seq
 	}
-	delay := time.Duration(r.Uint(1<<32)) * 100 * time.Microsecond
+	delay := time.Duration(r.Uint(maxDelay)) * delayUnit
 	mask := r.Bytes(uint64(r.Byte()))
 	if len(mask) > maxMask {
 		r.Fail("a bitmap that is too long")
@@ -118,12 +136,15 @@ func (p *Packets) ReadHeader(r *wire.Reader, now time.Time, acked, lost func(seq
 	for ; p.settle+3 < newest; p.settle++ {
 		if s := &p.sent[p.settle%window]; s.seq == p.settle && s.seq != 0 {
 			s.seq = 0
-			p.loss += (1 - p.loss) / 64
+			p.miss()
 			lost(p.settle)
 		}
 	}
 	return seq
 }
+
+// miss counts a packet that was lost.
+func (p *Packets) miss() { p.loss += (1 - p.loss) / 64 }
 
 func (p *Packets) ack(seq uint64, acked func(uint64)) {
 	s := &p.sent[seq%window]
@@ -207,8 +228,10 @@ func (f *Frames) ReadHeader(r *wire.Reader) {
 	case r.Err() != nil:
 	case seq != f.received+1:
 		r.Fail("a frame out of sequence")
-	case acked > f.sent || acked < f.acked:
+	case acked > f.sent:
 		r.Fail("an acknowledgement of what was never sent")
+	case acked < f.acked:
+		r.Fail("an acknowledgement that is taken back")
 	default:
 		f.received, f.acked = seq, acked
 	}
