@@ -1,0 +1,106 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// law is one promise of a contract: a name "Group/Law", one sentence, and a check
+// that returns nil if an implementation of S keeps it. A check may also skip, for a
+// reason that is printed.
+type law[S any] struct {
+	name  string
+	says  string
+	check func(e *env, s S) error
+}
+
+// env is what a check runs in.
+type env struct {
+	context.Context               // ends with the law's deadline
+	tb              testing.TB    // for the factory and its clean-up
+	wait            time.Duration // how long an adapter may take for what it must do soon
+	seed            uint64        // of all chances; printed with a failure
+	logs            []string
+}
+
+// logf notes what helps to understand a failure.
+func (e *env) logf(format string, args ...any) { e.logs = append(e.logs, fmt.Sprintf(format, args...)) }
+
+// skipError is a check's way to say that it cannot be made here.
+type skipError struct{ why string }
+
+func (e *skipError) Error() string { return "skipped: " + e.why }
+
+func skip(format string, args ...any) error { return &skipError{fmt.Sprintf(format, args...)} }
+
+// options are what the structs of the contracts have in common.
+type options struct {
+	except map[string]string // name of a law: why it is not kept
+	limit  time.Duration     // of each law
+	wait   time.Duration
+	seed   uint64
+}
+
+// runLaws runs each law as a subtest.
+func runLaws[S any](t *testing.T, laws []law[S], s S, o options) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(o.except)) {
+		if !slices.ContainsFunc(laws, func(l law[S]) bool { return l.name == name }) {
+			t.Errorf("conformance: an exception names the law %q, which does not exist; the laws are listed in docs/laws.md", name)
+		}
+		if strings.TrimSpace(o.except[name]) == "" {
+			t.Errorf("conformance: the exception of law %q gives no reason", name)
+		}
+	}
+	for _, l := range laws {
+		t.Run(l.name, func(t *testing.T) {
+			if why, ok := o.except[l.name]; ok {
+				t.Skipf("declared: %s\nlaw: %s", why, l.says)
+			}
+			err, logs := checkLaw(t, l, s, o)
+			var skipped *skipError
+			switch {
+			case errors.As(err, &skipped):
+				t.Skipf("%s\nlaw: %s", skipped.why, l.says)
+			case err != nil:
+				for _, line := range logs {
+					t.Log(line)
+				}
+				t.Fatalf("%v\nlaw: %s\nseed: %d", err, l.says, o.seed)
+			}
+		})
+	}
+}
+
+// checkLaw runs one check under its deadline. A check that does not come back is
+// reported with the goroutines that hang, and left behind.
+func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs []string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
+	defer cancel()
+	e := &env{Context: ctx, tb: tb, wait: o.wait, seed: o.seed}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				buf := make([]byte, 16<<10)
+				done <- fmt.Errorf("panic: %v\n%s", v, buf[:runtime.Stack(buf, false)])
+			}
+		}()
+		done <- l.check(e, s)
+	}()
+	select {
+	case err := <-done:
+		return err, e.logs
+	case <-time.After(o.limit + o.limit/2):
+		buf := make([]byte, 256<<10)
+		return fmt.Errorf("the check hangs; something does not return although its context has ended:\n%s", buf[:runtime.Stack(buf, true)]), nil
+	}
+}
