@@ -19,7 +19,7 @@ func Of(t reflect.Type) string {
 
 func write(b *strings.Builder, t reflect.Type, outer []reflect.Type) {
 	for _, o := range outer {
-		if o == t {
+		if o == t && t.Name() != "" { // a type inside itself passes by a name
 			b.WriteString(t.Name())
 			return
 		}
