@@ -1,6 +1,8 @@
 package lobby
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -48,11 +50,19 @@ type Player struct {
 
 // RefusedError says why a player may not come in. It is a core.ErrRefused.
 type RefusedError struct {
-	Code   core.Code // CodeFull, CodeStarted, CodeRefused, CodeIncompatible or CodeShutdown
-	Reason string    // for people
+	// Code is what a program looks at: CodeFull, CodeStarted or CodeRefused from a
+	// Lobby, and from a server also CodeIncompatible, CodeShutdown or CodeTimeout.
+	Code core.Code
+	// Reason is for people.
+	Reason string
 }
 
-func (e *RefusedError) Error() string { return "parley: " + e.Reason }
+func (e *RefusedError) Error() string {
+	if e.Reason == "" {
+		return "parley: " + e.Code.String()
+	}
+	return "parley: " + e.Reason
+}
 
 // Is reports whether target is core.ErrRefused.
 func (e *RefusedError) Is(target error) bool { return target == core.ErrRefused }
@@ -69,7 +79,7 @@ type Lobby struct {
 	locked  string
 }
 
-// New returns an empty lobby of so many seats, 0 for no limit. late says whether
+// New returns an empty lobby with that many seats, 0 for no limit. late says whether
 // players may join after Start.
 func New(seats int, late bool) *Lobby {
 	return &Lobby{seats: seats, late: late, changed: make(map[state.PlayerID]bool)}
@@ -93,8 +103,8 @@ func (l *Lobby) Join(info []byte) (state.PlayerID, error) {
 	return l.next, nil
 }
 
-// Lock refuses every further player for the given reason; Unlock, who opens the
-// lobby again, is Lock with "".
+// Lock refuses every further player for the given reason; Lock("") lets them in
+// again.
 func (l *Lobby) Lock(reason string) { l.locked = reason }
 
 // Start marks the match as started.
@@ -126,7 +136,11 @@ func (l *Lobby) SetInfo(id state.PlayerID, info []byte) bool {
 	if len(info) > MaxInfo {
 		return false
 	}
-	return l.change(id, func(p *Player) bool { p.Info = slices.Clone(info); return true })
+	return l.change(id, func(p *Player) bool {
+		differs := !bytes.Equal(p.Info, info)
+		p.Info = slices.Clone(info)
+		return differs
+	})
 }
 
 // Lose marks an OK player as LostConnection. It reports false for any other.
@@ -152,7 +166,7 @@ func (l *Lobby) Leave(id state.PlayerID) bool {
 }
 
 // Put adds or replaces a player as it is, without a question; a Disconnected one
-// goes. It is how a copy follows its original.
+// goes. It is how a copy follows its original, with the players of TakeChanges.
 func (l *Lobby) Put(p Player) {
 	i, ok := l.find(p.ID)
 	switch {
@@ -164,11 +178,12 @@ func (l *Lobby) Put(p Player) {
 	default:
 		l.players = slices.Insert(l.players, i, p)
 	}
+	l.next = max(l.next, p.ID)
 	l.changed[p.ID] = true
 }
 
 func (l *Lobby) find(id state.PlayerID) (int, bool) {
-	return slices.BinarySearchFunc(l.players, id, func(p Player, id state.PlayerID) int { return int(p.ID) - int(id) })
+	return slices.BinarySearchFunc(l.players, id, func(p Player, id state.PlayerID) int { return cmp.Compare(p.ID, id) })
 }
 
 func (l *Lobby) change(id state.PlayerID, fn func(*Player) bool) bool {
@@ -221,7 +236,10 @@ func (l *Lobby) Connected() int {
 	return n
 }
 
-// TakeChanges yields the players who changed since the last call, those who went
+// Changed reports whether TakeChanges would return something.
+func (l *Lobby) Changed() bool { return len(l.changed) > 0 }
+
+// TakeChanges returns the players who changed since the last call, those who went
 // as Disconnected, in ascending order of ID.
 func (l *Lobby) TakeChanges() []Player {
 	if len(l.changed) == 0 {
@@ -243,11 +261,14 @@ func (l *Lobby) TakeChanges() []Player {
 	return out
 }
 
-// Condition says when a lobby's wait is over.
+// Condition says when a lobby's wait is over. AllReady and AtLeast are two; a game may
+// write its own:
+//
+//	func(l *lobby.Lobby) bool { return l.Connected()%2 == 0 && lobby.AllReady(2)(l) }
 type Condition func(*Lobby) bool
 
-// AllReady holds when at least n players are here, and all who are have said that
-// they are ready.
+// AllReady holds when at least n players are here, and all who are here are connected
+// and have said that they are ready.
 func AllReady(n int) Condition {
 	return func(l *Lobby) bool {
 		for i := range l.players {
