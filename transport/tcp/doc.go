@@ -87,6 +87,11 @@
 // one whose inbox is full because nobody calls Recv does not read, and so does not
 // notice.
 //
+// TCP doubles its pauses while nothing gets through, and may sleep long after a
+// blackout is over. On Linux 6.15 and later they are kept to a second, so that
+// blackouts shorter than Config.IdleTimeout are survived; elsewhere one of about half
+// that time can be too long.
+//
 // # Bounds
 //
 // A connection costs two goroutines and about 30 KiB, most of it crypto/tls's. Under
