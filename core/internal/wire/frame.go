@@ -1,6 +1,10 @@
 package wire
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Version of the session protocol. Peers of different versions refuse each other.
 const Version = 1
@@ -34,8 +38,19 @@ const (
 	kindEnd
 )
 
-// Valid reports whether k is a kind of this version.
-func (k Kind) Valid() bool { return k >= KindHello && k < kindEnd }
+var kindNames = [kindEnd]string{
+	KindHello: "hello", KindReady: "ready", KindInfo: "info", KindWelcome: "welcome", KindRefuse: "refuse",
+	KindPlayers: "players", KindPhase: "phase", KindValue: "value", KindCall: "call", KindEvent: "event",
+	KindState: "state", KindInput: "input", KindFastCall: "fast call",
+}
+
+// String names the kind, such as "hello".
+func (k Kind) String() string {
+	if k > 0 && k < kindEnd {
+		return kindNames[k]
+	}
+	return "kind " + strconv.Itoa(int(k))
+}
 
 // IsReliable reports whether k travels Reliable, with sequence and acknowledgement
 // behind the kind.
@@ -43,10 +58,11 @@ func (k Kind) IsReliable() bool { return k >= KindHello && k <= KindEvent }
 
 const (
 	magic     = "parley"
-	maxName   = 256
-	maxReason = 4 << 10
-	maxSchema = 64 << 10
-	maxInfo   = 4096
+	maxName   = 256      // bytes of a name: of a codec, a room, an event
+	maxReason = 4 << 10  // bytes
+	maxSchema = 64 << 10 // bytes of a schema's text
+	maxInfo   = 4096     // bytes; lobby.MaxInfo
+	maxNumber = 1 << 20  // of a call
 )
 
 // Hello is the body of KindHello. Its first fields never change their form, so
@@ -134,11 +150,19 @@ type Refuse struct {
 	Schema string // the server's, where the two differ
 }
 
-// Append appends the body.
+// Append appends the body. A reason that is too long is cut; a schema that is, which
+// would only mislead when cut, is left out.
 func (f *Refuse) Append(b []byte) []byte {
 	b = AppendUvarint(b, uint64(f.Code))
-	b = AppendString(b, f.Reason[:min(len(f.Reason), maxReason)])
-	return AppendString(b, f.Schema[:min(len(f.Schema), maxSchema)])
+	reason := f.Reason
+	if len(reason) > maxReason {
+		reason = strings.ToValidUTF8(reason[:maxReason], "")
+	}
+	b = AppendString(b, reason)
+	if len(f.Schema) > maxSchema {
+		return AppendString(b, "")
+	}
+	return AppendString(b, f.Schema)
 }
 
 // ReadRefuse reads the body.
@@ -167,7 +191,7 @@ func AppendPlayer(b []byte, p Player) []byte {
 // ReadPlayer reads one entry; its Info aliases the message.
 func ReadPlayer(r *Reader) Player {
 	p := Player{ID: uint32(r.Uint(1<<32 - 1)), Status: r.Byte(), Ready: r.Bool(), Info: r.Blob()}
-	if p.Status > 2 || len(p.Info) > maxInfo {
+	if p.ID == 0 || p.Status > 2 || len(p.Info) > maxInfo {
 		r.Fail("a player that cannot be")
 	}
 	return p
@@ -191,7 +215,7 @@ func (c *Call) Append(b []byte) []byte {
 
 // ReadCall reads the body; Args alias the message.
 func ReadCall(r *Reader) Call {
-	return Call{Number: int(r.Uint(1 << 20)), Object: uint32(r.Uint(1<<32 - 1)), Tick: r.Uvarint(), Args: r.Rest()}
+	return Call{Number: int(r.Uint(maxNumber)), Object: uint32(r.Uint(1<<32 - 1)), Tick: r.Uvarint(), Args: r.Rest()}
 }
 
 // Event is the body of KindEvent.
