@@ -74,7 +74,7 @@ func benchmarkTick(b *testing.B, players, objects int) {
 	tick := func() {
 		room.drain()
 		room.world.Advance(time.Second / 30)
-		room.update(true)
+		room.update()
 		for _, s := range sponges {
 			s.soak()
 		}

@@ -47,8 +47,8 @@ type Config struct {
 	// what finds no room comes with a later update. Zero means 256 KiB.
 	Bandwidth int
 	// MessageRate is how many messages a second a client may send, on average over
-	// two seconds. Unreliable ones above it are dropped and counted; Reliable ones end
-	// the connection. Zero means 1,000.
+	// two seconds; each whole KiB of a message counts as one more. Unreliable ones above
+	// it are dropped and counted; Reliable ones end the connection. Zero means 1,000.
 	MessageRate int
 
 	// Logger gets what an operator wants to know. Zero means that nothing is logged.
@@ -57,12 +57,15 @@ type Config struct {
 
 // The bounds of what the server keeps for each player and for strangers.
 const (
-	inboxSlots       = 256             // messages of a player that wait for the room
-	maxHandshakes    = 1024            // strangers who have not said hello yet
-	handshakeTimeout = 5 * time.Second // how long they may take
+	inboxMessages    = 256             // messages of a player that wait for the room
+	inboxBytes       = 512 << 10       // and their bytes
+	maxStrangers     = 1024            // connections without a seat; one more ends the oldest
+	handshakeTimeout = 5 * time.Second // how long they may take to get one
 	maxPacket        = 4096            // bytes of an Unreliable message, where the adapter takes as much
 	heartbeat        = 100 * time.Millisecond
-	settleTime       = time.Second // at most, for the last state to reach the clients
+	settleTime       = time.Second            // at most, for the last state to reach the clients
+	playersGap       = 100 * time.Millisecond // between two messages about who is here
+	playersFrame     = 32 << 10               // bytes of such a message, about
 )
 
 // withDefaults returns the Config with its zeros replaced, or what is wrong with it.

@@ -16,12 +16,22 @@ import (
 
 // drain handles everything that came in.
 func (r *Room) drain() {
+	for len(r.slow) > 0 {
+		n := r.slow[0]
+		r.slow = r.slow[1:]
+		if r.playing {
+			r.lose(n, core.CodeSlow, tooSlow)
+		}
+	}
 	q := r.in.take()
 	for i := range q {
 		switch it := &q[i]; {
 		case it.join != nil:
 			it.join.answer <- r.admit(it.n, it.join.info)
 		case it.n.player == nil || it.n.player.n != it.n || it.n.ended:
+			r.release(it)
+		case !r.playing:
+			r.late(it)
 			r.release(it)
 		case it.err != nil:
 			r.end(it.n, it.err)
@@ -31,27 +41,49 @@ func (r *Room) drain() {
 		}
 	}
 	r.in.recycle(q)
-	r.sendPlayers()
+	if r.lobby.Changed() {
+		r.sendPlayers(time.Now())
+	}
 }
 
 func (r *Room) release(it *item) {
-	if it.msg != nil {
-		<-it.n.slots
+	if it.err == nil {
+		it.n.credit.give(len(it.msg))
 	}
 }
 
+// late handles what comes when the match is over: what clients have of the last
+// state, and who is gone.
+func (r *Room) late(it *item) {
+	if it.err != nil {
+		it.n.close(core.CodeNormal, "")
+		return
+	}
+	rd := wire.NewReader(it.msg)
+	if wire.Kind(rd.Byte()) == wire.KindInput {
+		now := time.Now()
+		seq := it.n.packets.ReadHeader(&rd, now, it.n.onAck, it.n.onLost)
+		if rd.Err() == nil {
+			it.n.packets.Received(seq, now)
+		}
+	}
+}
+
+// errOver is the answer to a stranger who finds that the match is over: there may
+// be another one.
+var errOver = errors.New("parley: the match is over")
+
 // admit seats a player and welcomes it, or says why not.
 func (r *Room) admit(n *session, info []byte) error {
-	select {
-	case <-r.closed:
-		return &lobby.RefusedError{Code: core.CodeStarted, Reason: "the match is over"}
-	default:
+	if !r.playing {
+		return errOver
 	}
-	if n.abandoned.Load() {
+	if !n.claim.CompareAndSwap(0, claimed) {
 		return core.ErrTimeout
 	}
 	id, err := r.lobby.Join(info)
 	if err != nil {
+		n.claim.Store(0) // another room may have a seat
 		return err
 	}
 	p := &Player{id: id, room: r, n: n, info: info}
@@ -70,11 +102,7 @@ func (r *Room) admit(n *session, info []byte) error {
 	}
 	r.players = append(r.players, p)
 	_ = n.sendFrame(w.Append(n.frame(wire.KindWelcome)))
-	b := n.frame(wire.KindPlayers)
-	for q := range r.lobby.Players() {
-		b = wire.AppendPlayer(b, wire.Player{ID: uint32(q.ID), Status: uint8(q.Status), Ready: q.Ready, Info: q.Info})
-	}
-	_ = n.sendFrame(b)
+	r.tell(n, slices.Collect(r.lobby.Players()))
 	r.log.Info("joined", "player", id, "addr", n.conn.RemoteAddr())
 	for _, fn := range r.onJoin {
 		r.contain("join hook", func() { fn(p) })
@@ -230,12 +258,16 @@ func (r *Room) leave(p *Player) {
 		r.contain("leave hook", func() { fn(p) })
 	}
 	for obj := range r.world.OwnedBy(p.id) {
-		obj.Despawn()
+		r.contain("despawn hook", obj.Despawn)
 	}
 }
 
 // housekeep looks for players who fell silent and for those who did not come back.
 func (r *Room) housekeep(now time.Time) {
+	if now.Sub(r.looked) > time.Second {
+		r.awake = now // the room itself did not listen
+	}
+	r.looked = now
 	for _, p := range r.players {
 		switch {
 		case r.lobby.Status(p.id) == lobby.LostConnection:
@@ -243,7 +275,7 @@ func (r *Room) housekeep(now time.Time) {
 				r.log.Info("did not come back", "player", p.id)
 				r.leave(p)
 			}
-		case !p.n.ended && p.n.silence(now) >= r.srv.cfg.Timeout:
+		case !p.n.ended && p.n.silence(now, r.awake) >= r.srv.cfg.Timeout:
 			r.lose(p.n, core.CodeTimeout, fmt.Sprintf("nothing heard for %v", r.srv.cfg.Timeout))
 		}
 	}
@@ -260,20 +292,31 @@ func (r *Room) contain(what string, fn func()) {
 	fn()
 }
 
-// sendPlayers tells everyone which players changed.
-func (r *Room) sendPlayers() {
+// sendPlayers tells everyone which players changed, unless it did a moment ago: a
+// player who changes all the time must not cost the others more than a trickle.
+func (r *Room) sendPlayers(now time.Time) {
+	if now.Sub(r.told) < playersGap {
+		return
+	}
 	changes := r.lobby.TakeChanges()
 	if len(changes) == 0 {
 		return
 	}
-	for p := range r.Players() {
-		if p.n.ended {
-			continue
-		}
-		b := p.n.frame(wire.KindPlayers)
-		for _, q := range changes {
+	r.told = now
+	for _, p := range r.players {
+		r.tell(p.n, changes)
+	}
+}
+
+// tell tells one player about players.
+func (r *Room) tell(n *session, players []lobby.Player) {
+	for len(players) > 0 && !n.ended {
+		b := n.frame(wire.KindPlayers)
+		for len(players) > 0 && len(b) < playersFrame {
+			q := &players[0]
 			b = wire.AppendPlayer(b, wire.Player{ID: uint32(q.ID), Status: uint8(q.Status), Ready: q.Ready, Info: q.Info})
+			players = players[1:]
 		}
-		_ = p.n.sendFrame(b) // a player who does not take it loses the connection
+		_ = n.sendFrame(b) // a player who does not take it loses the connection
 	}
 }

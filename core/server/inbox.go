@@ -1,6 +1,9 @@
 package server
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // item is one thing that a room's goroutine has to handle.
 type item struct {
@@ -16,7 +19,7 @@ type join struct {
 }
 
 // inbox is what came in for a room. Anybody may push; the room's goroutine takes.
-// It is bounded by the slots of its sessions.
+// It is bounded by the credit of its sessions.
 type inbox struct {
 	mu     sync.Mutex
 	queue  []item
@@ -47,7 +50,8 @@ func (in *inbox) buffer() []byte {
 	return nil
 }
 
-// pooledBuffers is how many buffers are kept; pooledBuffer is the largest buffer that is kept for the next message.
+// pooledBuffers is how many buffers are kept for the next messages, and
+// pooledBuffer the largest that is.
 const (
 	pooledBuffers = 8192
 	pooledBuffer  = 4 << 10
@@ -73,4 +77,46 @@ func (in *inbox) recycle(q []item) {
 	}
 	clear(q)
 	in.spare = q[:0]
+}
+
+// credit bounds what of one session waits for the room. A single message always
+// fits.
+type credit struct {
+	mu       sync.Mutex
+	messages int
+	bytes    int
+	freed    chan struct{} // signalled when there is more
+}
+
+// take waits until a message of n bytes may be pushed, or ctx ends.
+func (c *credit) take(ctx context.Context, n int) error {
+	for {
+		c.mu.Lock()
+		ok := c.messages == 0 || c.messages < inboxMessages && c.bytes+n <= inboxBytes
+		if ok {
+			c.messages++
+			c.bytes += n
+		}
+		c.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-c.freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// give returns what a message took.
+func (c *credit) give(n int) {
+	c.mu.Lock()
+	c.messages--
+	c.bytes -= n
+	c.mu.Unlock()
+	select {
+	case c.freed <- struct{}{}:
+	default:
+	}
 }

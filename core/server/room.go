@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -42,9 +43,14 @@ type Room struct {
 	next     time.Time // of the next tick
 	updateAt time.Time // of the next update
 	captured bool
+	playing  bool // until the match returns: nothing of the game runs afterwards
 	buf      []byte
+	slow     []*session // that did not take a frame in time
+	told     time.Time  // when players were told last who is here
+	looked   time.Time  // when housekeep looked last
+	awake    time.Time  // since when it looks regularly
 	stats    Stats
-	closed   chan struct{} // closed when nobody takes from the inbox any more
+	closed   chan struct{} // closed when the match has returned: nobody gets in any more
 }
 
 // Stats counts what a room has seen.
@@ -74,6 +80,8 @@ func newRoom(ctx context.Context, s *Server, name string) *Room {
 		in:     inbox{notify: make(chan struct{}, 1)},
 		timer:  time.NewTimer(0),
 		closed: make(chan struct{}),
+
+		playing: true,
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.outer, r.endOuter = context.WithCancel(ctx)
@@ -121,15 +129,23 @@ func (r *Room) Player(id state.PlayerID) *Player {
 func comparePlayer(p *Player, id state.PlayerID) int { return int(p.id) - int(id) }
 
 // Players yields the players who have a seat, in ascending order of ID. Players may
-// leave meanwhile.
-func (r *Room) Players() iter.Seq[*Player] { return slices.Values(r.players) }
+// leave meanwhile, and are not yielded then.
+func (r *Room) Players() iter.Seq[*Player] {
+	return func(yield func(*Player) bool) {
+		for _, p := range r.players {
+			if p.Status() != lobby.Disconnected && !yield(p) {
+				return
+			}
+		}
+	}
+}
 
 // OnJoin adds a hook that runs for each player who is here already, and for each
 // who comes.
 func (r *Room) OnJoin(fn func(*Player)) {
 	r.onJoin = append(r.onJoin, fn)
 	for p := range r.Players() {
-		fn(p)
+		r.contain("join hook", func() { fn(p) })
 	}
 }
 
@@ -167,12 +183,12 @@ func (r *Room) Ticks() iter.Seq[time.Duration] {
 				r.stats.Skipped += uint64(skip)
 				r.next = r.next.Add(skip * dt)
 			}
-			r.world.Advance(dt)
+			r.contain("hook of a movement", func() { r.world.Advance(dt) })
 			more := yield(dt)
 			r.stats.Ticks++
-			if !more || !r.next.Before(r.updateAt) {
-				r.update(true)
-				r.updateAt = r.updateAt.Add(time.Second / time.Duration(r.srv.cfg.UpdateRate))
+			if !more || !r.next.Add(dt/2).Before(r.updateAt) { // the tick that is nearest
+				r.update()
+				r.updateAt = r.updateAt.Add(r.updateGap())
 				if r.updateAt.Before(r.next) {
 					r.updateAt = r.next
 				}
@@ -183,6 +199,11 @@ func (r *Room) Ticks() iter.Seq[time.Duration] {
 			r.next = r.next.Add(dt)
 		}
 	}
+}
+
+// updateGap is the time between two updates.
+func (r *Room) updateGap() time.Duration {
+	return time.Second / time.Duration(r.srv.cfg.UpdateRate)
 }
 
 // over reports whether the room has to end.
@@ -208,15 +229,15 @@ func (r *Room) wait(t time.Time) bool {
 	return false
 }
 
-// update sends players what changed; with the state, if the match is ticking.
-func (r *Room) update(capture bool) {
+// update sends players what changed.
+func (r *Room) update() {
 	now := time.Now()
-	r.housekeep(now)
-	r.sendPlayers()
-	if capture {
-		r.sender.Capture()
-		r.captured = true
+	if r.playing {
+		r.housekeep(now)
 	}
+	r.sendPlayers(now)
+	r.sender.Capture()
+	r.captured = true
 	for _, p := range r.players {
 		if !p.n.ended {
 			p.n.sendState(now)
@@ -238,10 +259,12 @@ func (r *Room) flush() {
 func (r *Room) run() error {
 	r.log.Info("room opened")
 	err := r.play()
-	if err != nil {
+	if err != nil && !(r.over() && endsWithServer(err)) {
 		r.log.Error("match failed", "err", err)
 	}
-	r.settle()
+	r.playing = false
+	close(r.closed)
+	r.contain("last update", r.settle)
 	code, reason := core.CodeNormal, "the match is over"
 	switch {
 	case r.over():
@@ -249,7 +272,6 @@ func (r *Room) run() error {
 	case err != nil:
 		code, reason = core.CodeInternal, "the match failed"
 	}
-	close(r.closed)
 	r.drain()
 	for _, p := range r.players {
 		p.n.close(code, reason)
@@ -271,15 +293,22 @@ func (r *Room) play() (err error) {
 	return r.srv.cfg.Match(r)
 }
 
+// endsWithServer reports whether a match's error says no more than that the server
+// shut down.
+func endsWithServer(err error) bool {
+	return errors.Is(err, core.ErrClosed) || errors.Is(err, context.Canceled)
+}
+
 // settle gives clients the last state: a lost packet must not hide how it ended.
+// Nothing of the game runs meanwhile.
 func (r *Room) settle() {
+	r.told = time.Time{}
 	if !r.captured {
-		r.sendPlayers()
+		r.sendPlayers(time.Now())
 		return
 	}
-	gap := time.Second / time.Duration(r.srv.cfg.UpdateRate)
 	for end := time.Now().Add(settleTime); time.Now().Before(end); {
-		r.update(true)
+		r.update()
 		complete := true
 		for _, p := range r.players {
 			complete = complete && (p.n.ended || p.n.viewer.Complete())
@@ -287,7 +316,7 @@ func (r *Room) settle() {
 		if complete {
 			return
 		}
-		t := time.Now().Add(gap)
+		t := time.Now().Add(r.updateGap())
 		for time.Now().Before(t) {
 			r.drain()
 			r.timer.Reset(time.Until(t))

@@ -61,14 +61,14 @@ func (r *Room) SendCall(c state.Call) error {
 }
 
 // each sends to players who are connected, and joins the errors that are not about
-// a connection that just ended.
+// a connection that ends.
 func (r *Room) each(to []*Player, send func(*session) error) error {
 	var errs []error
 	for _, p := range to {
 		if p.n.ended {
 			continue
 		}
-		if err := send(p.n); err != nil && !errors.Is(err, core.ErrClosed) {
+		if err := send(p.n); err != nil && !errors.Is(err, core.ErrClosed) && !errors.Is(err, core.ErrBackpressure) {
 			errs = append(errs, fmt.Errorf("%v: %w", p.id, err))
 		}
 	}
@@ -89,8 +89,8 @@ func (r *Room) some(ids []state.PlayerID) []*Player {
 // Lobby is who is in a room. It belongs to the room's goroutine.
 type Lobby struct{ r *Room }
 
-// Wait handles what comes in until the condition holds, then starts the match: from
-// then on Config.RefuseLate refuses players. It fails with a core.ErrClosed when the
+// Wait handles what comes in and sends what changed until the condition holds, then
+// starts the match: from then on Config.RefuseLate refuses players. It fails with a core.ErrClosed when the
 // server shuts down first.
 func (l *Lobby) Wait(until lobby.Condition) error {
 	r := l.r
@@ -99,8 +99,8 @@ func (l *Lobby) Wait(until lobby.Condition) error {
 			if r.over() {
 				return fmt.Errorf("parley: waiting in the lobby: the server shuts down: %w", core.ErrClosed)
 			}
-			r.update(false)
-			r.next = time.Now().Add(heartbeat)
+			r.update()
+			r.next = time.Now().Add(r.updateGap())
 		}
 	}
 	l.start(true)
@@ -114,7 +114,8 @@ func (l *Lobby) start(started bool) {
 	} else {
 		r.lobby.Reopen()
 	}
-	r.sendPlayers()
+	r.told = time.Time{}
+	r.sendPlayers(time.Now()) // the flags that led here come first
 	for p := range r.Players() {
 		if !p.n.ended {
 			_ = p.n.sendFrame(wire.AppendBool(p.n.frame(wire.KindPhase), started))

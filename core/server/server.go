@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/parley-net/parley/core"
-	"github.com/parley-net/parley/core/internal/wire"
 	"github.com/parley-net/parley/core/lobby"
 	"github.com/parley-net/parley/core/state"
 )
@@ -25,12 +24,13 @@ type Server struct {
 	stopping bool
 	played   int
 	firstErr error
+	ctx      context.Context // of Serve
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when Serve returns
 	changed  chan struct{} // closed and replaced when a room opens or closes
 
-	work       sync.WaitGroup
-	handshakes chan struct{}
+	work      sync.WaitGroup
+	strangers strangers
 }
 
 // New returns a Server, or what is wrong with cfg.
@@ -43,10 +43,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	return &Server{
-		cfg:        cfg,
-		done:       make(chan struct{}),
-		changed:    make(chan struct{}),
-		handshakes: make(chan struct{}, maxHandshakes),
+		cfg:     cfg,
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
 	}, nil
 }
 
@@ -67,6 +66,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...core.Listener) error {
 	}
 	s.serving = true
 	ctx, s.cancel = context.WithCancel(ctx)
+	s.ctx = ctx
 	if s.stopping {
 		s.cancel()
 	}
@@ -123,13 +123,7 @@ func (s *Server) accept(ctx context.Context, ln core.Listener) {
 			}
 			return
 		}
-		select {
-		case s.handshakes <- struct{}{}:
-			s.work.Go(func() { s.handshake(ctx, conn, ln) })
-		default:
-			s.cfg.Logger.Warn("too many strangers at the door", "addr", conn.RemoteAddr())
-			drop(conn, core.CodeFull, "the server is busy")
-		}
+		s.work.Go(func() { s.handshake(ctx, conn, ln) })
 	}
 }
 
@@ -144,119 +138,9 @@ func (s *Server) fail(err error) {
 	s.cancel()
 }
 
-// handshake hears a stranger's hello and finds it a room; then it reads what the
-// player sends.
-func (s *Server) handshake(ctx context.Context, conn core.Conn, ln core.Listener) {
-	n := newSession(s, conn, ln)
-	hello, err := n.hear(ctx)
-	if err == nil {
-		err = s.seat(ctx, n, hello)
-	}
-	<-s.handshakes
-	if err != nil {
-		var refused *lobby.RefusedError
-		if errors.As(err, &refused) {
-			s.cfg.Logger.Info("refused", "addr", conn.RemoteAddr(), "code", refused.Code, "reason", refused.Reason)
-			n.refuse(refused, s.cfg.Schema)
-			return
-		}
-		s.cfg.Logger.Debug("handshake failed", "addr", conn.RemoteAddr(), "err", err)
-		drop(conn, core.CodeProtocol, "no proper hello")
-		return
-	}
-	n.read()
-}
-
-// hear waits for the first message and checks it.
-func (n *session) hear(ctx context.Context) (wire.Hello, error) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
-	msg, err := n.conn.Recv(ctx)
-	if err != nil {
-		return wire.Hello{}, err
-	}
-	r := wire.NewReader(msg)
-	if wire.Kind(r.Byte()) != wire.KindHello {
-		r.Fail("the first message is no hello")
-	}
-	n.frames.ReadHeader(&r)
-	hello := wire.ReadHello(&r)
-	hello.Info = append([]byte(nil), hello.Info...)
-	cfg := &n.srv.cfg
-	switch {
-	case r.Err() != nil:
-		return hello, r.Err()
-	case hello.Version != wire.Version:
-		return hello, &lobby.RefusedError{Code: core.CodeIncompatible, Reason: fmt.Sprintf(
-			"the server speaks version %d of parley's protocol, the client version %d", wire.Version, hello.Version)}
-	case hello.Codec != cfg.Codec.Name():
-		return hello, &lobby.RefusedError{Code: core.CodeIncompatible, Reason: fmt.Sprintf(
-			"the server's codec is %q, the client's %q", cfg.Codec.Name(), hello.Codec)}
-	case hello.Schema != cfg.Schema.Hash():
-		return hello, &lobby.RefusedError{Code: core.CodeIncompatible, Reason: "server and client were built from different versions of the game"}
-	}
-	for _, d := range []core.Delivery{core.Unreliable, core.Reliable} {
-		floor := core.MinUnreliableSize
-		if d == core.Reliable {
-			floor = core.MinReliableSize
-		}
-		if size := n.conn.MaxSize(d); size < floor {
-			return hello, &lobby.RefusedError{Code: core.CodeIncompatible, Reason: fmt.Sprintf(
-				"the transport takes %s messages of %d bytes only; parley needs %d", d, size, floor)}
-		}
-	}
-	return hello, nil
-}
-
-// seat finds a room that takes the player: the one asked for, or any, or a new one.
-func (s *Server) seat(ctx context.Context, n *session, hello wire.Hello) error {
-	wait := time.NewTimer(handshakeTimeout)
-	defer wait.Stop()
-	tried := make(map[*Room]bool)
-	var refusal error
-	for {
-		room, changed, err := s.findRoom(ctx, hello.Room, tried)
-		if err != nil {
-			return err
-		}
-		if room == nil && refusal != nil {
-			return refusal
-		}
-		if room == nil { // none is open yet
-			select {
-			case <-changed:
-				continue
-			case <-wait.C:
-				return &lobby.RefusedError{Code: core.CodeShutdown, Reason: "the server has no open room"}
-			case <-ctx.Done():
-				return &lobby.RefusedError{Code: core.CodeShutdown, Reason: "the server is shutting down"}
-			}
-		}
-		tried[room] = true
-		answer := make(chan error, 1)
-		room.in.push(item{n: n, join: &join{info: hello.Info, answer: answer}})
-		select {
-		case err = <-answer:
-		case <-room.closed:
-			select {
-			case err = <-answer: // it answered before it closed
-			default:
-				continue
-			}
-		case <-wait.C:
-			n.abandoned.Store(true)
-			return &lobby.RefusedError{Code: core.CodeTimeout, Reason: "the room does not answer"}
-		}
-		if err == nil {
-			return nil
-		}
-		refusal = err
-	}
-}
-
 // findRoom returns a room that was not tried yet, opens one if it may, or returns
 // nil and what to wait for.
-func (s *Server) findRoom(ctx context.Context, name string, tried map[*Room]bool) (*Room, <-chan struct{}, error) {
+func (s *Server) findRoom(name string, tried map[*Room]bool) (*Room, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
@@ -275,10 +159,13 @@ func (s *Server) findRoom(ctx context.Context, name string, tried map[*Room]bool
 		}
 	}
 	if len(s.rooms) > 0 && len(s.rooms) < s.cfg.Rooms && s.mayOpen() {
-		if name == "" {
-			name = fmt.Sprintf("room %d", s.played+len(s.rooms)+1)
+		for i := s.played + len(s.rooms) + 1; name == ""; i++ {
+			fresh := fmt.Sprintf("room %d", i)
+			if !slices.ContainsFunc(s.rooms, func(r *Room) bool { return r.name == fresh }) {
+				name = fresh
+			}
 		}
-		return s.open(ctx, name), nil, nil
+		return s.open(name), nil, nil
 	}
 	if name != "" && len(s.rooms) > 0 {
 		return nil, nil, &lobby.RefusedError{Code: core.CodeFull, Reason: fmt.Sprintf("there is no room %q, and no place for another", name)}
@@ -301,7 +188,7 @@ func (s *Server) keepRoom(ctx context.Context) {
 		s.mu.Lock()
 		if len(s.rooms) == 0 {
 			if s.mayOpen() {
-				s.open(ctx, mainRoom)
+				s.open(mainRoom)
 			} else {
 				s.cancel()
 			}
@@ -321,7 +208,8 @@ func (s *Server) keepRoom(ctx context.Context) {
 const shortMatch = time.Second
 
 // open opens a room; s.mu is held.
-func (s *Server) open(ctx context.Context, name string) *Room {
+func (s *Server) open(name string) *Room {
+	ctx := s.ctx
 	r := newRoom(ctx, s, name)
 	s.rooms = append(s.rooms, r)
 	s.announce()
@@ -338,7 +226,7 @@ func (s *Server) open(ctx context.Context, name string) *Room {
 		defer s.mu.Unlock()
 		s.rooms = slices.DeleteFunc(s.rooms, func(o *Room) bool { return o == r })
 		s.played++
-		if err != nil && s.cfg.Matches > 0 && s.firstErr == nil && !(s.stopping && errors.Is(err, core.ErrClosed)) {
+		if err != nil && s.cfg.Matches > 0 && s.firstErr == nil && !(ctx.Err() != nil && endsWithServer(err)) {
 			s.firstErr = fmt.Errorf("parley: match in room %q: %w", name, err)
 		}
 		s.announce()
@@ -350,12 +238,4 @@ func (s *Server) open(ctx context.Context, name string) *Room {
 func (s *Server) announce() {
 	close(s.changed)
 	s.changed = make(chan struct{})
-}
-
-// drop ends a connection at once, if the adapter can.
-func drop(conn core.Conn, code core.Code, reason string) {
-	if d, ok := core.As[core.Dropper](conn); ok {
-		d.Drop(code, reason)
-	}
-	_ = conn.Close(code, reason)
 }

@@ -30,18 +30,24 @@ type session struct {
 	sentAt  time.Time // of the last packet
 	gotAt   time.Time // of the last packet of input that was not answered yet
 
-	slots     chan struct{} // one for each message in the inbox
-	heard     atomic.Int64  // when the last message came, in nanoseconds since epoch
-	abandoned atomic.Bool   // nobody waits for the answer to the hello
-	dropped   atomic.Uint64 // messages above the rate
-	ended     bool
+	credit  credit        // for what waits in the inbox
+	heard   atomic.Int64  // when the last message came, in nanoseconds since epoch
+	claim   atomic.Int32  // who decides about a stranger: nobody yet, claimed or abandoned
+	dropped atomic.Uint64 // messages above the rate
+	ended   bool          // nothing more is sent, and what comes is not handled
 }
+
+// What a claim can be besides 0.
+const (
+	claimed   = 1 + iota // a room gives it a seat
+	abandoned            // nobody waits for the answer to its hello
+)
 
 // epoch makes times small numbers of a monotonic clock.
 var epoch = time.Now()
 
 func newSession(s *Server, conn core.Conn, ln core.Listener) *session {
-	n := &session{srv: s, conn: conn, slots: make(chan struct{}, inboxSlots)}
+	n := &session{srv: s, conn: conn, credit: credit{freed: make(chan struct{}, 1)}}
 	n.flusher, _ = core.As[core.Flusher](ln)
 	n.heard.Store(int64(time.Since(epoch)))
 	return n
@@ -66,11 +72,12 @@ func (n *session) read() {
 	stop := context.AfterFunc(n.room.ctx, cancel) // when the room is gone, nobody takes messages
 	defer stop()
 	limit := rate{perSecond: float64(n.srv.cfg.MessageRate), at: time.Since(epoch)}
+	const unit = 1 << 10 // bytes that count as a message
 	limit.tokens = limit.burst()
 	for {
 		msg, err := n.conn.Recv(ctx)
 		now := time.Since(epoch)
-		if err == nil && !limit.take(now) {
+		if err == nil && !limit.take(now, 1+float64(len(msg)/unit)) {
 			n.dropped.Add(1)
 			if len(msg) > 0 && !wire.Kind(msg[0]).IsReliable() {
 				continue
@@ -82,10 +89,8 @@ func (n *session) read() {
 			return
 		}
 		n.heard.Store(int64(now))
-		select {
-		case n.slots <- struct{}{}:
-		case <-ctx.Done():
-			n.room.in.push(item{n: n, err: ctx.Err()})
+		if err := n.credit.take(ctx, len(msg)); err != nil {
+			n.room.in.push(item{n: n, err: err})
 			return
 		}
 		n.room.in.push(item{n: n, msg: append(n.room.in.buffer(), msg...)})
@@ -101,19 +106,21 @@ type rate struct {
 
 func (r *rate) burst() float64 { return 2 * r.perSecond }
 
-func (r *rate) take(now time.Duration) bool {
+// take reports whether so many tokens are there, and takes them. What costs more
+// than there can be takes all there can be.
+func (r *rate) take(now time.Duration, cost float64) bool {
 	r.tokens = min(r.burst(), r.tokens+r.perSecond*(now-r.at).Seconds())
 	r.at = now
-	if r.tokens < 1 {
+	if r.tokens < min(cost, r.burst()) {
 		return false
 	}
-	r.tokens--
+	r.tokens -= cost
 	return true
 }
 
-// silence returns for how long nothing came.
-func (n *session) silence(now time.Time) time.Duration {
-	return now.Sub(epoch) - time.Duration(n.heard.Load())
+// silence returns for how long nothing came, while the room was there to hear it.
+func (n *session) silence(now, awake time.Time) time.Duration {
+	return min(now.Sub(epoch)-time.Duration(n.heard.Load()), now.Sub(awake))
 }
 
 // frame begins a Reliable frame in the room's buffer.
@@ -122,7 +129,8 @@ func (n *session) frame(k wire.Kind) []byte {
 }
 
 // sendFrame sends what frame began. A player who does not take frames in time
-// loses the connection, since nothing Reliable may be missing from a session.
+// loses the connection, since nothing Reliable may be missing from a session; the
+// room sees to it when it handles what came in, as this may be called by a hook.
 func (n *session) sendFrame(b []byte) error {
 	n.room.buf = b
 	err := n.conn.Send(core.Reliable, b)
@@ -131,10 +139,13 @@ func (n *session) sendFrame(b []byte) error {
 	}
 	n.frames.Unsent()
 	if errors.Is(err, core.ErrBackpressure) && !n.ended {
-		n.room.lose(n, core.CodeSlow, "does not keep up with its messages")
+		n.close(core.CodeSlow, tooSlow)
+		n.room.slow = append(n.room.slow, n)
 	}
 	return err
 }
+
+const tooSlow = "does not keep up with its messages"
 
 // sendState sends what the viewer needs of the state frozen last, and a packet
 // without any if one is due.
