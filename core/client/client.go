@@ -123,7 +123,11 @@ func Dial(ctx context.Context, addr string, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, log: cfg.Logger, conn: conn}
 	if err := c.join(ctx, info); err != nil {
-		_ = conn.Close(core.CodeNormal, "did not join")
+		if ctx.Err() != nil {
+			go conn.Close(core.CodeNormal, "did not join") // the time is over for goodbyes too
+		} else {
+			_ = conn.Close(core.CodeNormal, "did not join")
+		}
 		return nil, fmt.Errorf("parley: join %s: %w", addr, err)
 	}
 	c.in.start(c)

@@ -26,6 +26,7 @@ type inbox struct {
 	room    chan struct{} // signalled when there is room again
 	notify  chan struct{}
 	over    error
+	deaf    bool // nobody will handle what comes
 	cancel  context.CancelFunc
 	stopped chan struct{}
 	stateAt time.Time // when the newest state came; the client's goroutine's
@@ -44,6 +45,9 @@ func (in *inbox) read(ctx context.Context, conn core.Conn) {
 	defer close(in.stopped)
 	for {
 		msg, err := conn.Recv(ctx)
+		if ctx.Err() != nil {
+			return // whoever ended the session closes the connection, and says why
+		}
 		if err != nil {
 			var closed *core.CloseError
 			if !errors.As(err, &closed) {
@@ -66,6 +70,9 @@ func (in *inbox) read(ctx context.Context, conn core.Conn) {
 func (in *inbox) push(msg []byte) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.deaf {
+		return true
+	}
 	if n := len(in.queue) - in.head; n > 0 && (n >= maxWaiting || in.bytes+len(msg) > maxWaitingBytes) {
 		return false
 	}
@@ -117,7 +124,7 @@ func (in *inbox) done(msg []byte) {
 func (in *inbox) discard() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.queue, in.head, in.bytes = nil, 0, 0
+	in.queue, in.head, in.bytes, in.deaf = nil, 0, 0, true
 	in.wake(in.room)
 }
 
