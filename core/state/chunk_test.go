@@ -113,7 +113,7 @@ func TestBlockFitsPacket(t *testing.T) {
 	if err := weightSchema.Err(); err != nil {
 		t.Fatal(err)
 	}
-	forSeeds(t, 8, func(t *testing.T, r *rand.Rand) {
+	forSeeds(t, 3, func(t *testing.T, r *rand.Rand) {
 		w := mustWorld(t, weightSchema)
 		s := NewSender(w, 10)
 		spawn := func() *Object {

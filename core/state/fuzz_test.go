@@ -4,19 +4,38 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
+	"github.com/parley-net/parley/codec"
 	"github.com/parley-net/parley/core"
 )
 
-// history is what a server sent until now: packets and values that a replica has
-// applied, and some that may follow.
-func history(tb testing.TB, seed uint64) (r *Replica, w *World, packets []parcel, values [][]byte) {
+// history is what a server sent until now, and what may follow.
+type history struct {
+	past    []parcel // a value has no seq
+	packets []parcel
+	values  [][]byte
+}
+
+const histories = 4
+
+var allHistories = sync.OnceValue(func() (hs [histories]*history) {
+	for i := range hs {
+		hs[i] = newHistory(uint64(i))
+	}
+	return hs
+})
+
+func newHistory(seed uint64) *history {
+	h := new(history)
 	rnd := newRand(seed)
-	w = newTestWorld(tb)
+	w, err := NewWorld(testSchema, codec.Msgp{})
+	if err != nil {
+		panic(err)
+	}
 	s := NewSender(w, 10)
 	v := s.NewViewer()
-	r = newTestReplica(tb, 1)
 	seq := uint64(0)
 	for i := range 12 {
 		w.Advance(0)
@@ -31,43 +50,59 @@ func history(tb testing.TB, seed uint64) (r *Replica, w *World, packets []parcel
 			if len(b) == 0 {
 				break
 			}
+			p := parcel{tick: w.tick, seq: seq, b: b}
 			if i >= 10 {
-				packets = append(packets, parcel{tick: w.tick, b: b})
+				h.packets = append(h.packets, p)
 				continue
 			}
-			if err := r.Apply(w.tick, b); err != nil {
-				tb.Fatal(err)
-			}
+			h.past = append(h.past, p)
 			if seq%3 > 0 {
 				v.Ack(seq)
 			}
 		}
 		v.AppendValues(func(msg []byte) error {
-			if len(msg) > 2000 {
-				msg = msg[:2000]
-			}
+			msg = slices.Clone(msg[:min(len(msg), 2000)])
 			if i >= 6 {
-				values = append(values, slices.Clone(msg))
-				return nil
+				h.values = append(h.values, msg)
+			} else {
+				h.past = append(h.past, parcel{b: msg})
 			}
-			return r.ApplyValue(msg)
+			return nil
 		})
 	}
-	return r, w, packets, values
+	return h
+}
+
+// replay returns a replica to which the past was applied.
+func (h *history) replay(tb testing.TB) *Replica {
+	r := newTestReplica(tb, 1)
+	for _, p := range h.past {
+		var err error
+		if p.seq > 0 {
+			err = r.Apply(p.tick, p.b)
+		} else {
+			err = r.ApplyValue(p.b)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return r
 }
 
 // FuzzApply: any bytes, after a good history, are applied whole or not at all, and
 // break nothing.
 func FuzzApply(f *testing.F) {
-	for seed := range uint64(4) {
-		_, w, packets, _ := history(f, seed)
-		for _, p := range packets {
+	for seed, h := range allHistories() {
+		for _, p := range h.packets {
 			f.Add(uint8(seed), uint16(p.tick), p.b)
 		}
-		f.Add(uint8(seed), uint16(w.tick), slices.Concat(packets[0].b, packets[len(packets)-1].b))
+		first, last := h.packets[0], h.packets[len(h.packets)-1]
+		f.Add(uint8(seed), uint16(last.tick), slices.Concat(first.b, last.b))
 	}
 	f.Fuzz(func(t *testing.T, seed uint8, tick uint16, b []byte) {
-		r, _, packets, values := history(t, uint64(seed%4))
+		h := allHistories()[seed%histories]
+		r := h.replay(t)
 		before := dump(r.w)
 		at := r.w.tick
 		ran := false
@@ -82,10 +117,10 @@ func FuzzApply(f *testing.F) {
 			}
 		}
 		checkIndex(t, r.w)
-		for _, v := range values {
+		for _, v := range h.values {
 			r.ApplyValue(v)
 		}
-		for _, p := range packets {
+		for _, p := range h.packets {
 			r.Apply(p.tick, p.b)
 		}
 		checkIndex(t, r.w)
@@ -94,23 +129,23 @@ func FuzzApply(f *testing.F) {
 
 // FuzzApplyValue: any bytes as a value, between good packets.
 func FuzzApplyValue(f *testing.F) {
-	for seed := range uint64(4) {
-		_, _, _, values := history(f, seed)
-		for _, v := range values {
+	for seed, h := range allHistories() {
+		for _, v := range h.values {
 			f.Add(uint8(seed), v)
 		}
 	}
 	f.Fuzz(func(t *testing.T, seed uint8, b []byte) {
-		r, _, packets, values := history(t, uint64(seed%4))
+		h := allHistories()[seed%histories]
+		r := h.replay(t)
 		if err := r.ApplyValue(b); err != nil && !errors.Is(err, core.ErrMalformed) && !errors.Is(err, core.ErrBackpressure) {
 			t.Errorf("error %v", err)
 		}
-		for _, p := range packets {
+		for _, p := range h.packets {
 			if err := r.Apply(p.tick, p.b); err != nil {
 				t.Errorf("a good packet behind it: %v", err)
 			}
 		}
-		for _, v := range values {
+		for _, v := range h.values {
 			if err := r.ApplyValue(v); err != nil {
 				t.Errorf("a good value behind it: %v", err)
 			}
