@@ -76,12 +76,13 @@ const (
 	CodeKicked                   // thrown out by the game
 	CodeSlow                     // the peer does not take its messages in time
 	CodeFlood                    // the peer sends more than it may
-	CodeInternal                 // this side failed
+	CodeInternal                 // the side that closes failed
+	CodeLost                     // the connection broke, and nobody said goodbye
 	CodeApp          Code = 1000 // the first code that is the game's own
 )
 
 var codeNames = [...]string{"normal", "shutdown", "timeout", "protocol violation", "refused", "full", "started",
-	"incompatible", "kicked", "too slow", "flood", "internal error"}
+	"incompatible", "kicked", "too slow", "flood", "internal error", "connection lost"}
 
 // String names the code, such as "kicked" or "app code 1003".
 func (c Code) String() string {

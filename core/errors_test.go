@@ -111,7 +111,7 @@ func TestCloseError(t *testing.T) {
 
 func TestCodeString(t *testing.T) {
 	seen := make(map[string]bool)
-	for c := core.CodeNormal; c <= core.CodeInternal; c++ {
+	for c := core.CodeNormal; c <= core.CodeLost; c++ {
 		s := c.String()
 		if seen[s] || strings.HasPrefix(s, "code") {
 			t.Errorf("code %d is called %q", uint16(c), s)
@@ -119,7 +119,7 @@ func TestCodeString(t *testing.T) {
 		seen[s] = true
 	}
 	for c, want := range map[core.Code]string{
-		core.CodeInternal + 1: "code 12", core.CodeApp - 1: "code 999",
+		core.CodeLost + 1: "code 13", core.CodeApp - 1: "code 999",
 		core.CodeApp: "app code 1000", 65535: "app code 65535",
 	} {
 		if c.String() != want {

@@ -83,7 +83,7 @@ func (c *Conn) deliver() {
 // fail ends the connection with what the inner Conn said of itself.
 func (c *Conn) fail(err error, t time.Duration) {
 	if !errors.Is(err, core.ErrClosed) {
-		err = &core.CloseError{Code: core.CodeInternal, Err: err}
+		err = &core.CloseError{Code: core.CodeLost, Err: err}
 	}
 	c.out.clear()
 	c.end(err, t)
@@ -114,8 +114,9 @@ func (c *Conn) pump(ctx context.Context) {
 func (c *Conn) arrive(d core.Delivery, msg []byte) {
 	t := now()
 	dark := c.darkIn(t)
-	fate := c.in.link.draw(c.in.rng, d)
-	if d == core.Unreliable && (fate.lost || dark) {
+	fate := c.in.draw(d)
+	wait, ok := c.in.queue(d, len(msg), t, dark)
+	if fate.lost || !ok {
 		c.in.lost++
 		return
 	}
@@ -129,7 +130,7 @@ func (c *Conn) arrive(d core.Delivery, msg []byte) {
 		return
 	}
 	p := newPacket(d, msg)
-	p.delay = fate.delay
+	p.delay = fate.delay + wait
 	c.in.lost += uint64(c.in.push(p, t, dark))
 	c.rouse()
 }
@@ -156,7 +157,7 @@ func (c *Conn) innerEnded(err error) {
 	c.farewell = err
 	p := newPacket(core.Reliable, nil)
 	p.goodbye = true
-	p.delay = c.in.link.draw(c.in.rng, core.Reliable).delay
+	p.delay = c.in.draw(core.Reliable).delay
 	c.in.push(p, t, c.darkIn(t))
 	c.refresh(t)
 	c.rouse()

@@ -51,7 +51,7 @@ func (in *inbox) read(ctx context.Context, conn core.Conn) {
 		if err != nil {
 			var closed *core.CloseError
 			if !errors.As(err, &closed) {
-				closed = &core.CloseError{Code: core.CodeInternal, Err: err}
+				closed = &core.CloseError{Code: core.CodeLost, Err: err}
 			}
 			in.fail(closed)
 			_ = conn.Close(core.CodeNormal, "") // it is over; this frees what it holds

@@ -26,6 +26,9 @@
 // Reliable ones on one object arrive in the order in which they were made, and never
 // before the object itself.
 //
+// A call leaves at once, while variables travel with the next update: what a
+// handler needs to know of a change goes into the arguments.
+//
 // Events are for what belongs to no object and to no schema: a name with any value
 // that the codec takes.
 //

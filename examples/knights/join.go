@@ -36,8 +36,8 @@ func join(ctx context.Context, t core.Transport, addr, name string, in io.Reader
 	rpc.On(c, "battle", func(_ rpc.Caller, r Report) { fmt.Fprintln(out, r) })
 	rpc.On(c, "say", func(_ rpc.Caller, text string) { fmt.Fprintln(out, text) })
 	rpc.On(c, "score", func(_ rpc.Caller, all []Standing) { printStandings(out, all) })
-	Wounded.Handle(c, func(k *Knight, _ rpc.Caller, w Wound) {
-		fmt.Fprintf(out, "%s wounds you: -%d, %d left.\n", w.By, w.Lost, k.Health.Get())
+	Wounded.Handle(c, func(_ *Knight, _ rpc.Caller, w Wound) {
+		fmt.Fprintf(out, "%s wounds you: -%d, %d left.\n", w.By, w.Lost, w.Left)
 	})
 	c.OnPhase(func(started bool) {
 		if started {

@@ -79,7 +79,7 @@ func (b *battle) fight(r *server.Room, k *Knight, s Strike) {
 	} else {
 		rep.Lost = 5 + b.rnd.IntN(10)
 		k.Health.Set(max(0, k.Health.Get()-rep.Lost))
-		_ = Wounded.CallOwner(k, Wound{By: foe.Name, Lost: rep.Lost}) // who is gone feels nothing
+		_ = Wounded.CallOwner(k, Wound{By: foe.Name, Lost: rep.Lost, Left: k.Health.Get()}) // who is gone feels nothing
 	}
 	fmt.Fprintln(b.out, rep)
 	_ = r.Emit("battle", rep)

@@ -68,8 +68,8 @@ type Strike struct {
 
 // Wound tells a knight what a fight cost.
 type Wound struct {
-	By   string
-	Lost int // health
+	By         string
+	Lost, Left int // health: a call is faster than the variable's next update
 }
 
 // Report is the event "battle": one fight, as everybody hears of it.

@@ -190,7 +190,7 @@ func TestDropResets(t *testing.T) {
 		t.Errorf("this side got %v", ce)
 	}
 	<-a.gone
-	if ce := closed(t, b); !ce.Remote || ce.Code != core.CodeInternal || !errors.Is(ce, syscall.ECONNRESET) {
+	if ce := closed(t, b); !ce.Remote || ce.Code != core.CodeLost || !errors.Is(ce, syscall.ECONNRESET) {
 		t.Errorf("the peer got %v; want a reset", ce)
 	}
 	a.Close(core.CodeNormal, "")
@@ -240,7 +240,7 @@ func TestAbruptEnds(t *testing.T) {
 				t.Fatalf("got %q", got)
 			}
 			tt.do(c, c.NetConn().(*net.TCPConn))
-			if ce := closed(t, s); !ce.Remote || ce.Code != core.CodeInternal || !errors.Is(ce, tt.want) {
+			if ce := closed(t, s); !ce.Remote || ce.Code != core.CodeLost || !errors.Is(ce, tt.want) {
 				t.Errorf("got %v; want %v", ce, tt.want)
 			}
 			if err := s.Send(core.Reliable, nil); !errors.Is(err, core.ErrClosed) {
@@ -294,7 +294,7 @@ func TestReasonOutlivesWriteError(t *testing.T) {
 func TestWriteErrorEndsTheConnection(t *testing.T) {
 	a, _, fail := failingPair(t, 20*time.Millisecond)
 	fail()
-	if ce := closed(t, a); ce.Code != core.CodeInternal || !errors.Is(ce, syscall.EPIPE) {
+	if ce := closed(t, a); ce.Code != core.CodeLost || !errors.Is(ce, syscall.EPIPE) {
 		t.Errorf("got %v; want the error of the write", ce)
 	}
 }

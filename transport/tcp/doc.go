@@ -81,7 +81,7 @@
 //
 // A stream that ends without a close frame (the process died, the network reset the
 // connection, or the peer called Drop) is a *core.CloseError with Remote set,
-// core.CodeInternal, and the cause in Err. Silence is core.CodeTimeout, bytes that
+// core.CodeLost, and the cause in Err. Silence is core.CodeTimeout, bytes that
 // break the format core.CodeProtocol, and a peer that takes nothing for
 // Config.WriteTimeout core.CodeSlow. Connections notice all that by themselves; but
 // one whose inbox is full because nobody calls Recv does not read, and so does not

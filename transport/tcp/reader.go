@@ -132,7 +132,7 @@ func (c *conn) readFailed(err error, n int) (*core.CloseError, ending) {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && broken != nil:
-		return &core.CloseError{Code: core.CodeInternal, Remote: true,
+		return &core.CloseError{Code: core.CodeLost, Remote: true,
 			Err: fmt.Errorf("the connection to %s is lost: %w", peer, broken)}, abort
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &core.CloseError{Code: core.CodeTimeout,
@@ -144,15 +144,15 @@ func (c *conn) readFailed(err error, n int) (*core.CloseError, ending) {
 			Err: core.Errorf(core.ErrMalformed, "%s breaks TLS: %w", peer, err)}, abort
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		if n > 0 {
-			return &core.CloseError{Code: core.CodeInternal, Remote: true,
+			return &core.CloseError{Code: core.CodeLost, Remote: true,
 				Err: fmt.Errorf("the stream of %s ended inside a frame: %w", peer, io.ErrUnexpectedEOF)}, abort
 		}
-		return &core.CloseError{Code: core.CodeInternal, Remote: true,
+		return &core.CloseError{Code: core.CodeLost, Remote: true,
 			Err: fmt.Errorf("the stream of %s ended without a goodbye: %w", peer, io.ErrUnexpectedEOF)}, abort
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &core.CloseError{Code: core.CodeTimeout,
 			Err: fmt.Errorf("the connection to %s is lost: %w", peer, err)}, abort
 	}
-	return &core.CloseError{Code: core.CodeInternal, Remote: true,
+	return &core.CloseError{Code: core.CodeLost, Remote: true,
 		Err: fmt.Errorf("the connection to %s is lost: %w", peer, err)}, abort
 }
