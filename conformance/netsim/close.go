@@ -67,7 +67,7 @@ func (c *Conn) sayGoodbye(t time.Duration) time.Duration {
 	}
 	p := newPacket(core.Reliable, nil)
 	p.goodbye = true
-	p.delay = c.out.link.draw(c.out.rng, core.Reliable).delay
+	p.delay = c.out.draw(core.Reliable).delay
 	c.out.push(p, t, c.dark(t))
 	if c.out.head == p && !p.held && p.due <= t {
 		return -1

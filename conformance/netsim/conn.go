@@ -99,18 +99,19 @@ func (c *Conn) Send(d core.Delivery, msg []byte) error {
 	if d == core.Reliable && c.out.full(d, len(msg)) {
 		return core.ErrBackpressure
 	}
-	fate, dark := c.out.link.draw(c.out.rng, d), c.dark(t)
+	fate, dark := c.out.draw(d), c.dark(t)
+	wait, ok := c.out.queue(d, len(msg), t, dark)
 	switch {
-	case d == core.Unreliable && (fate.lost || dark):
+	case fate.lost || !ok:
 		c.out.lost++
 	case c.dead: // and we do not know yet
-	case fate.delay == 0 && (d == core.Unreliable || !dark && c.out.head == nil):
+	case fate.delay+wait == 0 && (d == core.Unreliable || !dark && c.out.head == nil):
 		if err := c.pass(d, msg); err != nil {
 			return err
 		}
 	default:
 		p := newPacket(d, msg)
-		p.delay = fate.delay
+		p.delay = fate.delay + wait
 		c.stats.Dropped += uint64(c.out.push(p, t, dark))
 		c.arm(t)
 	}

@@ -14,6 +14,8 @@ import (
 type flow struct {
 	link     Link
 	rng      *rand.PCG
+	bad      bool // the state of the link's bursts
+	pace     pace
 	bytes    int // bounds, for each Delivery apart
 	messages int
 	head     *packet // Reliable
@@ -27,6 +29,19 @@ type flow struct {
 }
 
 type load struct{ bytes, messages int }
+
+// draw decides on the next message. It draws exactly once.
+func (f *flow) draw(d core.Delivery) fate { return f.link.draw(f.rng.Uint64(), &f.bad, d) }
+
+// queue returns how long n bytes that set out at now take to get through the link's
+// Rate, or false if they are lost in the dark or in its queue. What will be held sets
+// out later.
+func (f *flow) queue(d core.Delivery, n int, now time.Duration, dark bool) (time.Duration, bool) {
+	if dark || d == core.Reliable && f.held > 0 {
+		return 0, d == core.Reliable
+	}
+	return f.pace.take(&f.link, n, now, d == core.Reliable)
+}
 
 // full reports whether n more bytes with delivery d exceed a bound. One message
 // always fits.
@@ -74,7 +89,8 @@ func (f *flow) unhold(healed time.Duration) {
 		if p.held {
 			p.held = false
 			f.held--
-			p.due = max(healed+p.delay, f.lastDue)
+			wait, _ := f.pace.take(&f.link, len(p.data), healed, true)
+			p.due = max(healed+wait+p.delay, f.lastDue)
 			f.lastDue = p.due
 		}
 	}

@@ -1,23 +1,21 @@
 package netsim
 
-import (
-	"math/rand/v2"
-	"time"
+import "time"
 
-	"github.com/parley-net/parley/core"
-)
-
-// A Link says how one direction of a connection treats messages. The zero Link
-// is perfect. Values out of range count as the nearest value in it. Write
-// literals with field names: fields may be added.
+// A Link says how one direction of a connection treats messages, or packets in a
+// Network. The zero Link is perfect. Values out of range count as the nearest value
+// in it. Write literals with field names: fields may be added. LAN, WiFi, LTE,
+// Satellite and Awful are ready-made ones.
 //
 // Pick the fields by what a test is after. Latency alone keeps the order and makes
 // runs easy to read: for code that must work at a distance. Jitter adds what
 // Wi-Fi and mobile networks do and, where it exceeds the time between two sends,
 // reorders Unreliable messages. Loss is independent from message to message: 0.01
-// is a fair line, 0.05 a bad one, 0.25 a stress test. Reorder is for code that
-// must cope with old messages after new ones on a line that is good otherwise. A
-// line that fails for a time is not a Link but a Blackout.
+// is a fair line, 0.05 a bad one, 0.25 a stress test. Burst loses several in a row,
+// as radio does: for code that repeats what it sent in the next message. Reorder
+// is for code that must cope with old messages after new ones on a line that is good
+// otherwise. Rate is for code that must not send more than the line carries. A line
+// that fails for a time is not a Link but a Blackout.
 type Link struct {
 	// Latency is the least time a message takes, one way. 0 means none.
 	Latency time.Duration
@@ -27,76 +25,63 @@ type Link struct {
 	// Loss is the share, 0 to 1, of Unreliable messages that are lost, each by
 	// itself. 0 means none.
 	Loss float64
+	// Burst is loss that comes in bursts. The zero Burst means none.
+	Burst Burst
 	// Reorder is the share, 0 to 1, of Unreliable messages that are held back by
 	// ReorderBy on top of their delay, so that later ones overtake them. 0 means
 	// none.
 	Reorder float64
 	// ReorderBy is how long those are held back. 0 means DefaultReorderBy.
 	ReorderBy time.Duration
+	// Rate is how many bytes a second pass, payload only. Each message waits for
+	// those before it and then takes len/Rate, before its Latency begins. 0 means
+	// that there is no limit.
+	Rate int
+	// Queue is how long an Unreliable message may wait for those before it: one
+	// that would wait longer is lost. Reliable ones always wait. 0 means
+	// DefaultQueue.
+	Queue time.Duration
 }
 
-// DefaultReorderBy is what a zero Link.ReorderBy means: longer than the time
-// between two updates of a game that sends 60 a second.
-const DefaultReorderBy = 25 * time.Millisecond
+// What the zero fields of a Link mean.
+const (
+	// DefaultReorderBy is longer than the time between two updates of a game that
+	// sends 60 a second.
+	DefaultReorderBy = 25 * time.Millisecond
+	// DefaultQueue is what a router at home should have and mostly has not.
+	DefaultQueue = 100 * time.Millisecond
+)
 
 // clean returns l with all values in range.
 func (l Link) clean() Link {
 	l.Latency = max(l.Latency, 0)
 	l.Jitter = max(l.Jitter, 0)
+	l.Rate = max(l.Rate, 0)
 	if l.ReorderBy <= 0 {
 		l.ReorderBy = DefaultReorderBy
+	}
+	if l.Queue <= 0 {
+		l.Queue = DefaultQueue
+	}
+	if l.Burst.Loss == 0 {
+		l.Burst.Loss = 1
 	}
 	return l // shares need no care: they are only compared with numbers in [0, 1)
 }
 
-// fate is what a Link does to one message.
-type fate struct {
-	lost  bool
-	delay time.Duration
-}
+// A pace is what Link.Rate needs to know: when all that was sent before is through.
+type pace struct{ free time.Duration }
 
-// What the parts of a fate are derived with. A number drawn for a message is
-// mixed with each of them, instead of drawing once for each, so that a part added
-// later leaves the other parts of a seed's run as they are.
-const (
-	partLoss = iota + 1
-	partJitter
-	partReorder
-)
-
-// draw decides on the next message. It draws exactly once.
-func (l *Link) draw(rng *rand.PCG, d core.Delivery) fate {
-	drawn := rng.Uint64()
-	f := fate{delay: l.Latency}
-	if l.Jitter > 0 {
-		f.delay += time.Duration(unit(drawn, partJitter) * float64(l.Jitter))
+// take puts n bytes that set out at t in the queue and returns how long they take
+// to get through, or false if the queue is too long for them and they must not wait.
+func (p *pace) take(l *Link, n int, t time.Duration, must bool) (time.Duration, bool) {
+	if l.Rate == 0 {
+		return 0, true
 	}
-	if d == core.Unreliable {
-		f.lost = unit(drawn, partLoss) < l.Loss
-		if unit(drawn, partReorder) < l.Reorder {
-			f.delay += l.ReorderBy
-		}
+	begin := max(p.free, t)
+	if begin-t > l.Queue && !must {
+		return 0, false
 	}
-	return f
-}
-
-// unit derives a number in [0, 1) from what was drawn.
-func unit(drawn uint64, part uint64) float64 {
-	return float64(mix(drawn+part*0x9e3779b97f4a7c15)>>11) / (1 << 53)
-}
-
-// mix is the finalizer of SplitMix64: near inputs give unrelated outputs.
-func mix(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
-// generator returns the generator of one direction of one connection.
-func generator(seed, connection uint64, up bool) *rand.PCG {
-	stream := connection << 1
-	if up {
-		stream |= 1
-	}
-	return rand.NewPCG(seed, mix(stream+1))
+	p.free = begin + time.Duration(int64(n)*int64(time.Second)/int64(l.Rate))
+	return p.free - t, true
 }
