@@ -86,6 +86,7 @@ type arena struct {
 	line   func() *line  // makes a client's way to the server
 	step   time.Duration // between two looks at a condition
 	wait   time.Duration // how long a condition may take
+	seed   uint64        // of the last line, where chance plays a part
 }
 
 // A line is one client's way to the server.
@@ -99,10 +100,9 @@ type line struct {
 func openMem(link netsim.Link) *arena {
 	network := new(mem.Transport)
 	a := &arena{server: network, step: 5 * time.Millisecond, wait: time.Minute}
-	seed := uint64(0)
 	a.line = func() *line {
-		seed++
-		sim := netsim.Wrap(network, link, seed) // a perfect link goes straight through, until it is cut
+		a.seed++
+		sim := netsim.Wrap(network, link, a.seed) // a perfect link goes straight through, until it is cut
 		return &line{Transport: sim, cut: sim.Cut, heal: sim.Heal, kill: sim.Cut}
 	}
 	return a

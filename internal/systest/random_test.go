@@ -1,0 +1,421 @@
+package systest
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parley-net/parley/conformance/netsim"
+	"github.com/parley-net/parley/core/client"
+	"github.com/parley-net/parley/core/rpc"
+	"github.com/parley-net/parley/core/server"
+	"github.com/parley-net/parley/core/state"
+)
+
+var (
+	seedCount = flag.Int("seeds", 3, "random matches for each loss")
+	oneSeed   = flag.Uint64("seed", 0, "play this random match only")
+)
+
+// TestRandom plays random matches over bad networks: what changes, who comes and
+// goes, what is said and called is drawn from a seed. When all is quiet each client's
+// world equals the server's, and what was said Reliable has arrived once, in order.
+func TestRandom(t *testing.T) {
+	for _, loss := range []float64{0, 0.05, 0.25} {
+		link := netsim.Link{Latency: 30 * time.Millisecond, Jitter: 40 * time.Millisecond, Loss: loss, Reorder: loss}
+		t.Run(fmt.Sprintf("loss%.0f", 100*loss), func(t *testing.T) {
+			first, n := uint64(1), *seedCount
+			if *oneSeed != 0 {
+				first, n = *oneSeed, 1
+			}
+			for seed := first; seed < first+uint64(n); seed++ {
+				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { newChaos(t, link, seed).run() })
+					if t.Failed() {
+						t.Logf("again: go test ./internal/systest -run 'TestRandom/loss%.0f' -seed %d", 100*loss, seed)
+					}
+				})
+			}
+		})
+	}
+}
+
+// chaos is one random match.
+type chaos struct {
+	*game
+	rnd    *rand.Rand
+	quiet  bool // the server's: nothing changes any more
+	number int  // of what the server said or called last
+
+	// What the server sent to and got from each player, by number.
+	events map[state.PlayerID][]int
+	calls  map[state.PlayerID]map[state.ObjectID][]int
+	said   map[state.PlayerID][]int
+	poked  map[state.PlayerID][]int
+
+	clients map[*player]*diary
+}
+
+// diary is what a client said and heard.
+type diary struct {
+	events, said []int
+	poked        int
+	calls        map[state.ObjectID][]int
+	heard        int
+}
+
+func newChaos(t *testing.T, link netsim.Link, seed uint64) *chaos {
+	c := &chaos{
+		rnd:     rand.New(rand.NewPCG(seed, 0)),
+		events:  make(map[state.PlayerID][]int),
+		calls:   make(map[state.PlayerID]map[state.ObjectID][]int),
+		said:    make(map[state.PlayerID][]int),
+		poked:   make(map[state.PlayerID][]int),
+		clients: make(map[*player]*diary),
+	}
+	a := openMem(link)
+	a.seed = seed << 20
+	c.game = a.play(t, func(cfg *server.Config) { cfg.Match = c.match; cfg.Logger = nil })
+	return c
+}
+
+// run is the clients' side.
+func (c *chaos) run() {
+	rnd := rand.New(rand.NewPCG(c.rnd.Uint64(), 1))
+	for range 3 + rnd.IntN(2) {
+		c.enter()
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		c.pass(time.Duration(rnd.IntN(60)) * time.Millisecond)
+		for _, p := range c.players {
+			c.act(p, rnd)
+		}
+		switch {
+		case rnd.IntN(60) == 0 && len(c.players) < 6:
+			c.enter()
+		case rnd.IntN(100) == 0 && len(c.players) > 2:
+			i := rnd.IntN(len(c.players))
+			if err := c.players[i].Close(); err != nil {
+				c.t.Error(err)
+			}
+			c.players = slices.Delete(c.players, i, i+1)
+		}
+	}
+	want := ask(c.game, c.hush)
+	c.until("all clients see the server's world", func() bool {
+		for _, p := range c.players {
+			if p.over != nil {
+				c.t.Fatalf("%s: %v", p.name, p.over)
+			}
+			if picture(p.World()) != want {
+				return false
+			}
+		}
+		return true
+	})
+	c.check()
+}
+
+func (c *chaos) enter() {
+	d := &diary{calls: make(map[state.ObjectID][]int)}
+	p := c.join(fmt.Sprint("p", len(c.clients)), func(cfg *client.Config) { cfg.Timeout = time.Minute })
+	c.clients[p] = d
+	Tell.Handle(p.Client, func(h *Hero, _ rpc.Caller, n Note) {
+		d.heard++
+		d.calls[h.ID()] = append(d.calls[h.ID()], n.N)
+	})
+	Mark.Handle(p.Client, func(k *Crate, _ rpc.Caller, n int) {
+		d.heard++
+		d.calls[k.ID()] = append(d.calls[k.ID()], n)
+	})
+	rpc.On(p, "n", func(_ rpc.Caller, n int) { d.events = append(d.events, n) })
+}
+
+// act lets a client do something.
+func (c *chaos) act(p *player, rnd *rand.Rand) {
+	d := c.clients[p]
+	for h := range state.Owned[*Hero](p.World(), p.ID()) {
+		switch rnd.IntN(8) {
+		case 0:
+			h.Pos.SetVelocity(float64(rnd.IntN(40)-20), float64(rnd.IntN(40)-20))
+		case 1:
+			d.poked++
+			if err := Poke.Call(h, Note{N: d.poked}); err != nil {
+				c.t.Error(err)
+			}
+		}
+	}
+	if rnd.IntN(5) == 0 {
+		d.said = append(d.said, len(d.said))
+		if err := p.Emit("say", len(d.said)-1); err != nil {
+			c.t.Error(err)
+		}
+	}
+}
+
+// match is the server's side.
+func (c *chaos) match(r *server.Room) error {
+	r.OnJoin(func(p *server.Player) {
+		c.calls[p.ID()] = make(map[state.ObjectID][]int)
+		spawnHero(r, p.ID(), p.ID().String())
+	})
+	rpc.On(r, "say", func(from rpc.Caller, n int) { c.said[from.Player] = append(c.said[from.Player], n) })
+	Poke.Handle(r, func(h *Hero, from rpc.Caller, n Note) {
+		c.poked[from.Player] = append(c.poked[from.Player], n.N)
+		h.Score.Set(h.Score.Get() + 1)
+	})
+	for range r.Ticks() {
+		for range c.rnd.IntN(4) {
+			if !c.quiet {
+				c.stir(r)
+			}
+		}
+		c.work(r)
+	}
+	return nil
+}
+
+// stir changes something at random.
+func (c *chaos) stir(r *server.Room) {
+	w, rnd := r.World(), c.rnd
+	var here []state.PlayerID
+	for p := range r.Players() {
+		here = append(here, p.ID())
+	}
+	anyone := func() state.PlayerID {
+		if len(here) == 0 || rnd.IntN(3) == 0 {
+			return state.Server
+		}
+		return here[rnd.IntN(len(here))]
+	}
+	c.number++
+	switch obj := c.any(w); rnd.IntN(14) {
+	case 0, 1:
+		if w.Len() < 80 {
+			h := newHero(fmt.Sprint("hero ", c.number))
+			if rnd.IntN(6) == 0 {
+				h.Story = strings.Repeat("long ", 200+rnd.IntN(2000))
+			}
+			state.SpawnFor(w, anyone(), h)
+		}
+	case 2, 3:
+		if w.Len() < 80 {
+			k := state.SpawnFor(w, anyone(), newCrate(fmt.Sprint("crate ", c.number)))
+			if rnd.IntN(2) == 0 { // a call on a fresh object
+				c.mark(r, k)
+			}
+		}
+	case 4:
+		if obj != nil && w.Len() > 20 {
+			if rnd.IntN(2) == 0 {
+				c.call(r, obj)
+			}
+			obj.Despawn()
+		}
+	case 5:
+		if obj != nil {
+			obj.SetOwner(anyone())
+		}
+	case 6, 7, 8:
+		c.change(obj)
+	case 9, 10:
+		c.call(r, obj)
+	case 11:
+		to := here
+		if rnd.IntN(2) == 0 && len(here) > 0 {
+			to = here[:1+rnd.IntN(len(here))]
+		}
+		for _, p := range to {
+			c.events[p] = append(c.events[p], c.number)
+		}
+		if err := r.EmitTo("n", c.number, to...); err != nil {
+			c.t.Error(err)
+		}
+	case 12: // a burst of changes to one value
+		if h, ok := obj.(*Hero); ok {
+			for i := range 20 {
+				h.Score.Set(i)
+				h.Bag.Set(fmt.Sprint("bag ", i))
+			}
+		}
+	case 13: // came and went within a tick
+		k := state.Spawn(w, newCrate("ghost"))
+		k.Despawn()
+	}
+}
+
+func (c *chaos) any(w *state.World) state.Entity {
+	if w.Len() == 0 {
+		return nil
+	}
+	i := c.rnd.IntN(w.Len())
+	for e := range w.Objects() {
+		if i--; i < 0 {
+			return e
+		}
+	}
+	return nil
+}
+
+func (c *chaos) change(e state.Entity) {
+	rnd := c.rnd
+	switch o := e.(type) {
+	case *Hero:
+		switch rnd.IntN(6) {
+		case 0:
+			o.Score.Set(rnd.IntN(1<<40) - 1<<39)
+		case 1:
+			o.Luck.Set(rnd.NormFloat64() * 1e6)
+		case 2:
+			o.Bag.Set(strings.Repeat("x", rnd.IntN(200)))
+		case 3:
+			o.Bag.Set(strings.Repeat("sack", rnd.IntN(4000)))
+		case 4:
+			o.Pos.Place(rnd.Float64()*1000, rnd.Float64()*1000)
+		case 5:
+			if k, ok := c.any(o.World()).(*Crate); ok {
+				o.Load.Set(state.RefTo(k))
+			}
+		}
+	case *Crate:
+		o.Count.Set(rnd.IntN(1000))
+		o.Pos.SetVelocity(rnd.NormFloat64()*50, rnd.NormFloat64()*50)
+	}
+}
+
+func (c *chaos) call(r *server.Room, e state.Entity) {
+	var err error
+	switch o := e.(type) {
+	case *Hero:
+		switch {
+		case c.rnd.IntN(3) > 0:
+			c.expect(r, o)
+			err = Tell.CallAll(o, Note{N: c.number, Text: "random"})
+		case o.Owner() != state.Server:
+			if r.Player(o.Owner()) != nil {
+				m := c.calls[o.Owner()]
+				m[o.ID()] = append(m[o.ID()], c.number)
+			}
+			err = Tell.CallOwner(o, Note{N: c.number})
+		}
+	case *Crate:
+		c.mark(r, o)
+	}
+	if err != nil {
+		c.t.Error(err)
+	}
+}
+
+func (c *chaos) mark(r *server.Room, k *Crate) {
+	c.expect(r, k)
+	if err := Mark.CallAll(k, c.number); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// expect notes that everyone will hear of the call.
+func (c *chaos) expect(r *server.Room, e state.Entity) {
+	for p := range r.Players() {
+		m := c.calls[p.ID()]
+		m[e.ID()] = append(m[e.ID()], c.number)
+	}
+}
+
+// hush ends all movement for good and returns the picture of the world.
+func (c *chaos) hush(r *server.Room) string {
+	c.quiet = true
+	for h := range state.All[*Hero](r.World()) {
+		h.SetOwner(state.Server) // what clients still ask for is refused
+		h.Pos.SetVelocity(0, 0)
+	}
+	for k := range state.All[*Crate](r.World()) {
+		k.Pos.SetVelocity(0, 0)
+	}
+	return picture(r.World())
+}
+
+// picture returns all of a world as text, with positions as they travel.
+func picture(w *state.World) string {
+	var all []string
+	spot := func(p *state.Position2D) string {
+		return fmt.Sprintf("%.0f,%.0f", p.X()/state.PositionQuantum, p.Y()/state.PositionQuantum)
+	}
+	for h := range state.All[*Hero](w) {
+		all = append(all, fmt.Sprintf("%d %v %s %d@%d %s %v %d %.2f %d@%s %d", h.ID(), h.Owner(), h.Name, len(h.Story), strings.Count(h.Story, "long"),
+			spot(&h.Pos), h.Pos.Velocity(), h.Score.Get(), h.Luck.Get(), len(h.Bag.Get()), h.Bag.Get()[:min(8, len(h.Bag.Get()))], h.Load.Get().ID))
+	}
+	for k := range state.All[*Crate](w) {
+		all = append(all, fmt.Sprintf("%d %v %s %s %d", k.ID(), k.Owner(), k.Kind, spot(&k.Pos), k.Count.Get()))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
+// check compares what was said and called with what was heard.
+func (c *chaos) check() {
+	c.pass(5 * time.Second) // as long as a client waits for an object
+	for _, p := range c.players {
+		d, id := c.clients[p], p.ID()
+		if !slices.Equal(d.events, c.events[id]) {
+			c.t.Errorf("%s heard the events %v, want %v", p.name, d.events, c.events[id])
+		}
+		if !slices.Equal(d.said, c.said[id]) {
+			c.t.Errorf("%s said %v, and the server heard %v", p.name, d.said, c.said[id])
+		}
+		if poked := c.poked[id]; !slices.IsSorted(poked) || len(slices.Compact(slices.Clone(poked))) != len(poked) {
+			c.t.Errorf("%s poked in order, and the server got %v", p.name, poked)
+		}
+		called := 0
+		for obj, want := range c.calls[id] {
+			called += len(want)
+			got := d.calls[obj]
+			if p.World().Object(obj) != nil && !slices.Equal(got, want) || !isSubsequence(got, want) {
+				c.t.Errorf("%s heard the calls %v on object %d, want %v", p.name, got, obj, want)
+			}
+		}
+		if s := p.Stats(); d.heard+int(s.Gone) != called || s.Panics+s.Unhandled != 0 {
+			c.t.Errorf("%s heard %d of %d calls; stats %+v", p.name, d.heard, called, s)
+		}
+	}
+}
+
+func isSubsequence(part, all []int) bool {
+	for _, n := range all {
+		if len(part) > 0 && part[0] == n {
+			part = part[1:]
+		}
+	}
+	return len(part) == 0
+}
+
+// TestComplete: who joins a world of 1,000 objects while a quarter of all packets
+// gets lost has all of it within three seconds.
+func TestComplete(t *testing.T) {
+	for seed := range uint64(5) {
+		synctest.Test(t, func(t *testing.T) {
+			a := openMem(netsim.Link{Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.25, Reorder: 0.1})
+			a.seed = seed << 20
+			g := a.play(t, func(c *server.Config) { c.Logger = nil })
+			g.do(func(r *server.Room) {
+				for i := range 1000 {
+					k := state.Spawn(r.World(), newCrate("one of many"))
+					k.Count.Set(i)
+					k.Pos.SetVelocity(float64(i%10), float64(i%7))
+				}
+			})
+			p := g.join("late")
+			began := time.Now()
+			g.until("all is there", func() bool { return count[*Crate](p.World()) == 1000 })
+			took := time.Since(began)
+			t.Logf("seed %d: 1,000 objects after %v", seed, took)
+			if took > 3*time.Second {
+				t.Errorf("it took %v, want 3 s at most", took)
+			}
+		})
+	}
+}
