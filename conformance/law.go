@@ -88,13 +88,15 @@ func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs [
 	e := &env{Context: ctx, tb: tb, wait: o.wait, seed: o.seed}
 	done := make(chan error, 1)
 	go func() {
+		err := errors.New("the check was ended by FailNow or SkipNow in one of the functions that it was given")
 		defer func() {
 			if v := recover(); v != nil {
 				buf := make([]byte, 16<<10)
-				done <- fmt.Errorf("panic: %v\n%s", v, buf[:runtime.Stack(buf, false)])
+				err = fmt.Errorf("panic: %v\n%s", v, buf[:runtime.Stack(buf, false)])
 			}
+			done <- err
 		}()
-		done <- l.check(e, s)
+		err = l.check(e, s)
 	}()
 	select {
 	case err := <-done:

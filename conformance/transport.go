@@ -1,0 +1,83 @@
+package conformance
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/parley-net/parley/core"
+)
+
+// Transport says how TestTransport and BenchTransport come by the adapter under
+// test. All fields but New are optional.
+type Transport struct {
+	// New returns a fresh core.Transport. It is called at least once for each law, and
+	// cleans up with Cleanup of the TB.
+	New func(testing.TB) core.Transport
+
+	// Silent returns a fresh core.Transport, and a function after whose call nothing
+	// passes any more between its Conns, without any of them being told: as if the
+	// cable were pulled. Zero means that the laws which need that are skipped.
+	Silent func(testing.TB) (t core.Transport, silence func())
+
+	// Addr is what the laws listen at. Zero means "127.0.0.1:0". If it is not the
+	// address of any number of Listeners at a time, laws that need two are skipped.
+	Addr string
+
+	// Timeout is how long the adapter takes to notice that its peer fell silent. Laws
+	// wait for as long, so an adapter under test should be set to a short one. Zero
+	// means 10 s.
+	Timeout time.Duration
+
+	// Except names the laws that the adapter cannot keep, each with the reason.
+	Except map[string]string
+
+	// Seed decides all that is left to chance. Zero means a new one for each run.
+	Seed uint64
+}
+
+// TestTransport runs every law of core.Transport, core.Listener and core.Conn as a
+// subtest. The subtests do not run in parallel, as some of them count goroutines,
+// memory and open files of the process.
+func TestTransport(t *testing.T, h Transport) {
+	t.Helper()
+	if h.New == nil {
+		t.Fatal("conformance: Transport.New is not set")
+	}
+	h, o := h.options()
+	runLaws(t, transportLaws(), h, o)
+}
+
+// patience is how long an adapter may take for what it must do soon. A machine that
+// is busy with other things must not make a sound adapter fail.
+const patience = 10 * time.Second
+
+// anyPort is what the zero Transport.Addr means.
+const anyPort = "127.0.0.1:0"
+
+// options fills in the defaults.
+func (h Transport) options() (Transport, options) {
+	if h.Addr == "" {
+		h.Addr = anyPort
+	}
+	if h.Timeout <= 0 {
+		h.Timeout = 10 * time.Second
+	}
+	if h.Seed == 0 {
+		h.Seed = uint64(time.Now().UnixNano())
+	}
+	return h, options{
+		except: h.Except,
+		limit:  60*time.Second + 3*h.Timeout,
+		wait:   patience,
+		seed:   h.Seed,
+	}
+}
+
+// transportLaws returns the laws of a transport in the order in which they run.
+func transportLaws() []law[Transport] {
+	return slices.Concat(
+		dialLaws, listenLaws, acceptLaws, strangerLaws, sendLaws, recvLaws, sizeLaws, orderLaws, closeLaws, endLaws,
+		dropLaws, statsLaws, wrapLaws, concurrencyLaws, silenceLaws, leakLaws,
+	)
+}
