@@ -40,26 +40,15 @@ func runBot(ctx context.Context, t core.Transport, addr, name string, rnd *rand.
 			break
 		}
 		rest -= dt
-		for k := range state.Owned[*Knight](c.World(), c.ID()) {
-			foe := nearest(c.World(), k)
-			if foe == nil {
-				k.Pos.SetVelocity(0, 0)
-				continue
-			}
-			d := distance(&k.Pos, &foe.Pos)
-			if d > reach-1 {
-				k.Pos.SetVelocity(10*(foe.Pos.X()-k.Pos.X())/d, 10*(foe.Pos.Y()-k.Pos.Y())/d)
-			} else {
-				k.Pos.SetVelocity(0, 0)
-			}
-			if d <= reach && rest <= 0 {
-				style := []string{"thrust", "slash", "charge"}[rnd.IntN(3)]
-				if err := Attack.Call(k, Strike{At: state.RefTo(foe), Style: style}); err != nil {
-					return res, err
-				}
-				rest = time.Duration(200+rnd.IntN(300)) * time.Millisecond
-			}
+		me, foe := hunt(c)
+		if foe == nil || rest > 0 || distance(&me.Pos, &foe.Pos) > reach {
+			continue
 		}
+		style := []string{"thrust", "slash", "charge"}[rnd.IntN(3)]
+		if err := Attack.Call(me, Strike{At: state.RefTo(foe), Style: style}); err != nil {
+			return res, err
+		}
+		rest = time.Duration(200+rnd.IntN(300)) * time.Millisecond
 	}
 	res.link, res.time = c.Link(), time.Since(began)
 	var over *core.CloseError

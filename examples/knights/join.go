@@ -15,12 +15,13 @@ import (
 	"github.com/parley-net/parley/core/state"
 )
 
-const help = `  ready              ride when everyone is ready
+const help = `  ready              ride out when everyone is ready
   look               who is where
+  hunt               ride at the nearest barbarian, and after him
   go DIRECTION       north, east, south, west; or: go stop
-  hunt               ride at the nearest barbarian
   attack [STYLE]     strike the nearest one: thrust (safe), slash, charge (bold)
   say WORDS          shout across the field
+  help               this
   quit               leave
 `
 
@@ -34,17 +35,11 @@ func join(ctx context.Context, t core.Transport, addr, name string, in io.Reader
 	fmt.Fprintf(out, "You are Sir %s. Commands:\n%s", name, help)
 
 	rpc.On(c, "battle", func(_ rpc.Caller, r Report) { fmt.Fprintln(out, r) })
-	rpc.On(c, "say", func(_ rpc.Caller, text string) { fmt.Fprintln(out, text) })
+	rpc.On(c, "news", func(_ rpc.Caller, text string) { fmt.Fprintln(out, text) })
 	rpc.On(c, "score", func(_ rpc.Caller, all []Standing) { printStandings(out, all) })
 	Wounded.Handle(c, func(_ *Knight, _ rpc.Caller, w Wound) {
 		fmt.Fprintf(out, "%s wounds you: -%d, %d left.\n", w.By, w.Lost, w.Left)
 	})
-	c.OnPhase(func(started bool) {
-		if started {
-			fmt.Fprintln(out, "The horns sound!")
-		}
-	})
-
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
@@ -60,11 +55,12 @@ func join(ctx context.Context, t core.Transport, addr, name string, in io.Reader
 	for range c.Frames(30) {
 		select {
 		case line, ok := <-lines:
-			if !ok || strings.TrimSpace(line) == "quit" || ctx.Err() != nil {
+			verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if !ok || verb == "quit" {
 				return nil
 			}
-			hunting = strings.TrimSpace(line) == "hunt"
-			if err := command(c, line, out); err != nil {
+			hunting = verb == "hunt" || hunting && verb != "go"
+			if err := command(c, verb, strings.TrimSpace(rest), out); err != nil {
 				fmt.Fprintln(out, err)
 			}
 		case <-ctx.Done():
@@ -84,35 +80,36 @@ func join(ctx context.Context, t core.Transport, addr, name string, in io.Reader
 }
 
 // command does what one line asks for.
-func command(c *client.Client, line string, out io.Writer) error {
-	verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+func command(c *client.Client, verb, rest string, out io.Writer) error {
 	switch verb {
-	case "", "hunt":
+	case "":
 		return nil
 	case "help":
 		fmt.Fprint(out, help)
 		return nil
 	case "ready":
+		fmt.Fprintln(out, "You are ready.")
 		return c.SetReady(true)
 	case "say":
 		return c.Emit("say", rest)
+	case "look":
+		look(c, out)
+		return nil
+	case "hunt", "go", "attack":
+	default:
+		return fmt.Errorf("%q? Type help", verb)
 	}
 	var me *Knight
 	for k := range state.Owned[*Knight](c.World(), c.ID()) {
 		me = k
 	}
-	if me == nil {
-		return errors.New("you are not on the field; the battle has not begun, or you have fallen")
+	switch {
+	case me == nil && !c.Started():
+		return errors.New("the battle has not begun; say ready")
+	case me == nil:
+		return errors.New("you are not on the field")
 	}
-	foe := nearest(c.World(), me)
-	switch verb {
-	case "look":
-		for k := range state.All[*Knight](c.World()) {
-			fmt.Fprintf(out, "  Sir %-10s at %4.1f, %4.1f  health %3d  gold %d\n", k.Name, k.Pos.X(), k.Pos.Y(), k.Health.Get(), k.Gold.Get())
-		}
-		for b := range state.All[*Barbarian](c.World()) {
-			fmt.Fprintf(out, "  %-14s at %4.1f, %4.1f  health %3d  purse %d\n", b.Name, b.Pos.X(), b.Pos.Y(), b.Health.Get(), b.Purse.Get())
-		}
+	switch foe := nearest(c.World(), me); verb {
 	case "go":
 		way, ok := map[string]state.Vec2{
 			"north": {Y: -10}, "south": {Y: 10}, "east": {X: 10}, "west": {X: -10}, "stop": {},
@@ -126,27 +123,45 @@ func command(c *client.Client, line string, out io.Writer) error {
 			return errors.New("no barbarian is left")
 		}
 		if d := distance(&me.Pos, &foe.Pos); d > reach {
-			return fmt.Errorf("%s is %.0f paces away; your sword reaches %.0f", foe.Name, d, reach)
+			return fmt.Errorf("%s is %.1f paces away; your sword reaches %.1f", foe.Name, d, reach)
 		}
 		if rest == "" {
 			rest = "thrust"
 		}
 		return Attack.Call(me, Strike{At: state.RefTo(foe), Style: rest})
-	default:
-		return fmt.Errorf("%q? Type help", verb)
 	}
 	return nil
 }
 
-// hunt rides at the nearest barbarian until it is in reach.
-func hunt(c *client.Client) {
-	for k := range state.Owned[*Knight](c.World(), c.ID()) {
-		foe := nearest(c.World(), k)
-		if foe == nil || distance(&k.Pos, &foe.Pos) < reach-1 {
-			k.Pos.SetVelocity(0, 0)
-			return
+// look shows the field, or before the battle the lobby.
+func look(c *client.Client, out io.Writer) {
+	if !c.Started() {
+		for p := range c.Lobby().Players() {
+			var hello Hello
+			_ = c.InfoOf(p, &hello) // who says nothing has no name
+			fmt.Fprintf(out, "  Sir %-10s ready: %v\n", hello.Name, p.Ready)
 		}
-		d := distance(&k.Pos, &foe.Pos)
-		k.Pos.SetVelocity(10*(foe.Pos.X()-k.Pos.X())/d, 10*(foe.Pos.Y()-k.Pos.Y())/d)
+		return
 	}
+	for k := range state.All[*Knight](c.World()) {
+		fmt.Fprintf(out, "  Sir %-10s at %4.1f, %4.1f  health %3d  gold %d\n", k.Name, k.Pos.X(), k.Pos.Y(), k.Health.Get(), k.Gold.Get())
+	}
+	for b := range state.All[*Barbarian](c.World()) {
+		fmt.Fprintf(out, "  %-14s at %4.1f, %4.1f  health %3d  purse %d\n", b.Name, b.Pos.X(), b.Pos.Y(), b.Health.Get(), b.Purse.Get())
+	}
+}
+
+// hunt has this player's knight ride at the nearest barbarian, and returns both: nil
+// where there is none.
+func hunt(c *client.Client) (me *Knight, foe *Barbarian) {
+	for me = range state.Owned[*Knight](c.World(), c.ID()) {
+		foe = nearest(c.World(), me)
+		if foe == nil || distance(&me.Pos, &foe.Pos) < reach-1 {
+			me.Pos.SetVelocity(0, 0)
+			break
+		}
+		d := distance(&me.Pos, &foe.Pos)
+		me.Pos.SetVelocity(10*(foe.Pos.X()-me.Pos.X())/d, 10*(foe.Pos.Y()-me.Pos.Y())/d)
+	}
+	return me, foe
 }

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -65,12 +66,18 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		addr      = flags.String("addr", ":7777", "where the server listens")
 		keyFile   = flags.String("key", "", "file of the server's key; empty makes a fresh one at each start")
 		players   = flags.Int("players", 2, "knights that the server waits for")
-		length    = flags.Duration("length", 3*time.Minute, "longest battle of the server")
+		length    = flags.Duration("length", 0, "longest battle; 0 is 12s with bots, 3m on a server")
 		name      = flags.String("name", "Galahad", "your knight's name")
 		seed      = flags.Uint64("seed", 0, "seed of all chances; 0 takes one by chance")
 	)
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	address := flags.Arg(0)
+	if flags.NArg() > 0 { // flags may stand behind the address too
+		if err := flags.Parse(flags.Args()[1:]); err != nil {
+			return err
+		}
 	}
 	newTransport := transports[*transport]
 	if newTransport == nil {
@@ -82,9 +89,10 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	b := &battle{players: *players, length: *length, rnd: rand.New(rand.NewPCG(*seed, 0)), out: out}
 	switch mode {
 	case "demo":
-		b.players, b.length = 4, 12*time.Second
+		b.players, b.length = len(bots), cmp.Or(*length, 12*time.Second)
 		return demo(ctx, b, *transport, newTransport, *seed)
 	case "server":
+		b.length = cmp.Or(*length, 3*time.Minute)
 		key, err := loadKey(*keyFile)
 		if err != nil {
 			return err
@@ -92,14 +100,14 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		return parley.Serve(ctx, *addr, parley.Server{
 			Schema: Schema, Match: b.match, Transport: newTransport(key),
 			Ready: func(addr string) {
-				fmt.Fprintf(out, "Knights join with:\n\n  go run ./examples/knights join '%s'\n\n", addr)
+				fmt.Fprintf(out, "Knights join with:\n\n  go run ./examples/knights join -transport=%s -name=NAME '%s'\n\n", *transport, addr)
 			},
 		})
 	case "join":
-		if flags.NArg() != 1 {
+		if address == "" || flags.NArg() > 0 {
 			return errors.New("join takes one ADDRESS, the one that the server printed")
 		}
-		return join(ctx, newTransport(nil), flags.Arg(0), *name, in, out)
+		return join(ctx, newTransport(nil), address, *name, in, out)
 	}
 	flags.Usage()
 	return fmt.Errorf("unknown command %q", mode)
@@ -121,9 +129,12 @@ func loadKey(file string) (*identity.Key, error) {
 	return identity.Load(file)
 }
 
-// demo plays one battle of four bots over real sockets on this machine.
+// bots are the knights who play by themselves.
+var bots = []string{"Lancelot", "Gawain", "Percival", "Tristan"}
+
+// demo plays one battle of bots over real sockets on this machine.
 func demo(ctx context.Context, b *battle, name string, newTransport func(*identity.Key) core.Transport, seed uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, 19*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, b.length+7*time.Second)
 	defer cancel()
 	key, err := identity.Generate()
 	if err != nil {
@@ -143,17 +154,16 @@ func demo(ctx context.Context, b *battle, name string, newTransport func(*identi
 	case err := <-served:
 		return err
 	}
-	knights := []string{"Lancelot", "Gawain", "Percival", "Tristan"}
-	results := make([]result, len(knights))
-	errs := make([]error, len(knights))
-	var bots sync.WaitGroup
-	for i, knight := range knights {
-		bots.Go(func() {
+	results := make([]result, len(bots))
+	errs := make([]error, len(bots))
+	var playing sync.WaitGroup
+	for i, knight := range bots {
+		playing.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(i+1)))
 			results[i], errs[i] = runBot(ctx, newTransport(nil), addr, knight, rnd)
 		})
 	}
-	bots.Wait()
+	playing.Wait()
 	if err := errors.Join(append(errs, <-served)...); err != nil {
 		return err
 	}

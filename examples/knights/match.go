@@ -38,36 +38,51 @@ func (b *battle) match(r *server.Room) error {
 		_ = p.Info(&hello) // who says nothing is called by the number
 		at := state.Vec2{X: 5 * b.rnd.Float64(), Y: 28 * b.rnd.Float64()}
 		state.SpawnFor(w, p.ID(), NewKnight(hello.Name, at))
-		fmt.Fprintf(b.out, "Sir %s rides onto the field.\n", hello.Name)
+		b.news(r, "Sir %s rides onto the field.", hello.Name)
+	})
+	r.OnLeave(func(p *server.Player) {
+		for k := range state.Owned[*Knight](w, p.ID()) {
+			b.news(r, "Sir %s leaves the field.", k.Name)
+		}
 	})
 	Attack.Handle(r, func(k *Knight, from rpc.Caller, s Strike) { b.fight(r, k, s) })
 	rpc.On(r, "say", func(from rpc.Caller, text string) {
+		if len(text) > 200 {
+			return // nobody listens for so long
+		}
 		for k := range state.Owned[*Knight](w, from.Player) {
-			_ = r.Emit("say", k.Name+": "+text) // too long to shout is too long to hear
+			b.news(r, "Sir %s: %s", k.Name, text)
 		}
 	})
 
-	fmt.Fprintln(b.out, "The horns sound!")
+	b.news(r, "The horns sound!")
 	var played time.Duration
 	for dt := range r.Ticks() {
 		played += dt
 		b.roam(w)
-		if state := b.verdict(r, played); state != "" {
-			fmt.Fprintln(b.out, state)
+		if end := b.verdict(w, played); end != "" {
+			b.news(r, "%s", end)
 			break
 		}
 	}
 	return r.Emit("score", standings(w))
 }
 
+// news tells everybody.
+func (b *battle) news(r *server.Room, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	fmt.Fprintln(b.out, text)
+	_ = r.Emit("news", text) // it is text, and short
+}
+
 // fight decides one strike.
 func (b *battle) fight(r *server.Room, k *Knight, s Strike) {
 	foe, ok := s.At.Get(r.World())
-	if !ok || distance(&k.Pos, &foe.Pos) > reach+1 { // the field moves on while a call travels
+	odds, known := map[string]int{"thrust": 60, "slash": 50, "charge": 40}[s.Style]
+	if !ok || !known || distance(&k.Pos, &foe.Pos) > reach+1 { // the field moves on while a call travels
 		return
 	}
 	rep := Report{Knight: k.Name, Barbarian: foe.Name, Style: s.Style}
-	odds := map[string]int{"thrust": 60, "slash": 50, "charge": 40}[s.Style]
 	damage := map[string]int{"thrust": 10, "slash": 15, "charge": 25}[s.Style]
 	if rep.Hit = b.rnd.IntN(100) < odds; rep.Hit {
 		foe.Health.Set(max(0, foe.Health.Get()-damage))
@@ -84,7 +99,7 @@ func (b *battle) fight(r *server.Room, k *Knight, s Strike) {
 	fmt.Fprintln(b.out, rep)
 	_ = r.Emit("battle", rep)
 	if k.Health.Get() == 0 {
-		fmt.Fprintf(b.out, "Sir %s falls with %d gold in his purse.\n", k.Name, k.Gold.Get())
+		b.news(r, "Sir %s falls with %d gold in his purse.", k.Name, k.Gold.Get())
 		k.Despawn()
 	}
 }
@@ -109,12 +124,12 @@ func (b *battle) roam(w *state.World) {
 }
 
 // verdict says how the battle ended, "" while it goes on.
-func (b *battle) verdict(r *server.Room, played time.Duration) string {
+func (b *battle) verdict(w *state.World, played time.Duration) string {
 	knights, foes := 0, 0
-	for range state.All[*Knight](r.World()) {
+	for range state.All[*Knight](w) {
 		knights++
 	}
-	for range state.All[*Barbarian](r.World()) {
+	for range state.All[*Barbarian](w) {
 		foes++
 	}
 	switch {
