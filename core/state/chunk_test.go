@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/parley-net/parley/core/internal/wire"
 )
 
 // wide is as wide as a class may be.
@@ -60,8 +62,9 @@ func extreme(o *Object, r *rand.Rand) {
 		i, f = int64(r.Uint64()), math.Float64frombits(r.Uint64())
 	}
 	text := strings.Repeat("x", r.IntN(2*inlineBlob))
+	all := r.IntN(2) == 0
 	for _, x := range o.fields {
-		if r.IntN(8) == 0 {
+		if !all && r.IntN(8) == 0 {
 			continue
 		}
 		switch v := x.(type) {
@@ -115,20 +118,22 @@ func TestBlockFitsPacket(t *testing.T) {
 	}
 	forSeeds(t, 3, func(t *testing.T, r *rand.Rand) {
 		w := mustWorld(t, weightSchema)
+		w.next = math.MaxUint32 - 1e6 // ids are long
 		s := NewSender(w, 10)
 		spawn := func() *Object {
-			text := strings.Repeat("n", []int{0, 1, inlineSpawn - 3, inlineSpawn - 2, inlineSpawn, 2 * inlineSpawn}[r.IntN(6)])
+			text := strings.Repeat("n", []int{0, 1, 100 + r.IntN(150), inlineSpawn - 3, inlineSpawn - 2, inlineSpawn, 2 * inlineSpawn}[r.IntN(7)])
+			owner := PlayerID(math.MaxUint32)
 			switch r.IntN(5) {
 			case 0:
-				return Spawn(w, &wide{Text: text}).base()
+				return SpawnFor(w, owner, &wide{Text: text}).base()
 			case 1:
-				return Spawn(w, &mixed{Text: text}).base()
+				return SpawnFor(w, owner, &mixed{Text: text}).base()
 			case 2:
-				return Spawn(w, &fat{Big: []byte(text)}).base()
+				return SpawnFor(w, owner, &fat{Big: []byte(text)}).base()
 			case 3:
-				return Spawn(w, &bare{}).base()
+				return SpawnFor(w, owner, &bare{}).base()
 			}
-			return Spawn(w, &tiny{Title: text}).base()
+			return SpawnFor(w, owner, &tiny{Title: text}).base()
 		}
 		longest := 0
 		for range 80 {
@@ -153,9 +158,10 @@ func TestBlockFitsPacket(t *testing.T) {
 			s.Capture()
 			for _, k := range w.chunks {
 				checkWeight(t, k)
+				header := k.appendBlock(nil, math.MaxUint32, k.at(), k.history[k.newest].vals)
 				for _, v := range append([]version{{}}, k.history...) {
 					b := k.appendBlock(nil, math.MaxUint32, v.at, v.vals)
-					if longest = max(longest, len(b)); len(b) > MinPacket {
+					if longest = max(longest, len(b)); len(b) > MinPacket || len(b) > len(header)+10+k.weight {
 						t.Fatalf("a block of %d bytes for chunk %d of %s, whose weight is %d", len(b), k.index, k.class.name, k.weight)
 					}
 				}
@@ -185,28 +191,95 @@ func checkWeight(t *testing.T, k *chunk) {
 	}
 }
 
+// Each kind of column takes what the class reckons with, at the ends of its range.
+func TestColumnSizes(t *testing.T) {
+	type cBool struct {
+		Object
+		V Var[bool]
+	}
+	type cInt8 struct {
+		Object
+		V Var[int8]
+	}
+	type cUint16 struct {
+		Object
+		V Var[uint16]
+	}
+	type cInt32 struct {
+		Object
+		V Var[int32]
+	}
+	type cFloat32 struct {
+		Object
+		V Var[float32]
+	}
+	type cInt64 struct {
+		Object
+		V Var[int64]
+	}
+	type cRef struct {
+		Object
+		V Var[Ref[*cInt64]]
+	}
+	type cSteps struct {
+		Object
+		V Var[float32] `parley:"quantum=0.5"`
+	}
+	w := mustWorld(t, NewSchema(Class[cBool](), Class[cInt8](), Class[cUint16](), Class[cInt32](), Class[cFloat32](), Class[cInt64](), Class[cRef](), Class[cSteps]()))
+	a, b, c, d := Spawn(w, &cBool{}), Spawn(w, &cInt8{}), Spawn(w, &cUint16{}), Spawn(w, &cInt32{})
+	e, f, g, h := Spawn(w, &cFloat32{}), Spawn(w, &cInt64{}), Spawn(w, &cRef{}), Spawn(w, &cSteps{})
+	value := func(o *Object) int64 { return o.chunk.vals(o.row)[colFields] }
+	for _, x := range []struct {
+		o      *Object
+		lo, hi func()
+	}{
+		{a.base(), func() { a.V.Set(false) }, func() { a.V.Set(true) }},
+		{b.base(), func() { b.V.Set(math.MinInt8) }, func() { b.V.Set(math.MaxInt8) }},
+		{c.base(), func() { c.V.Set(0) }, func() { c.V.Set(math.MaxUint16) }},
+		{d.base(), func() { d.V.Set(math.MinInt32) }, func() { d.V.Set(math.MaxInt32) }},
+		{e.base(), func() { e.V.Set(0) }, func() { e.V.Set(math.Float32frombits(math.MaxUint32)) }},
+		{f.base(), func() { f.V.Set(0) }, func() { f.V.Set(math.MinInt64) }},
+		{g.base(), func() { g.V.Set(Ref[*cInt64]{}) }, func() { g.V.Set(Ref[*cInt64]{math.MaxUint32}) }},
+		{h.base(), func() { h.V.Set(-math.MaxFloat32) }, func() { h.V.Set(math.MaxFloat32) }},
+	} {
+		x.lo()
+		lo := value(x.o)
+		x.hi()
+		n := max(len(wire.AppendVarint(nil, value(x.o)-lo)), len(wire.AppendVarint(nil, lo-value(x.o))))
+		if got, want := x.o.class.maxRow, x.o.class.maskLen()+12+n; got != want {
+			t.Errorf("%s: a row of at most %d bytes; a difference can make it %d", x.o.class.name, got, want)
+		}
+	}
+}
+
 // Rows that became free are used again before the world gets more chunks.
 func TestRowsAreReused(t *testing.T) {
-	w := newTestWorld(t)
-	var objs []*Object
-	for range 500 {
-		objs = append(objs, Spawn(w, &tiny{Title: "abcdef"}).base())
-	}
-	n := len(w.chunks)
-	for round := range 50 {
-		for i := range objs {
-			if (i+round)%3 == 0 {
-				objs[i].Despawn()
+	for name, spawn := range map[string]func(w *World) *Object{
+		"bare": func(w *World) *Object { return Spawn(w, &bare{}).base() },
+		"tiny": func(w *World) *Object { return Spawn(w, &tiny{Title: "abcdef"}).base() },
+		"wide": func(w *World) *Object { return Spawn(w, &wide{Text: strings.Repeat("x", 250)}).base() },
+	} {
+		w := mustWorld(t, weightSchema)
+		var objs []*Object
+		for range 500 {
+			objs = append(objs, spawn(w))
+		}
+		n := len(w.chunks)
+		for round := range 30 {
+			for i := range objs {
+				if (i+round)%3 == 0 {
+					objs[i].Despawn()
+				}
+			}
+			for i := range objs {
+				if !objs[i].alive {
+					objs[i] = spawn(w)
+				}
 			}
 		}
-		for i := range objs {
-			if !objs[i].alive {
-				objs[i] = Spawn(w, &tiny{Title: "abcdef"}).base()
-			}
+		if len(w.chunks) != n {
+			t.Errorf("%s: %d chunks for 500 objects, %d after objects came and went", name, n, len(w.chunks))
 		}
-	}
-	if len(w.chunks) != n {
-		t.Errorf("%d chunks for 500 objects, %d after objects came and went", n, len(w.chunks))
 	}
 }
 

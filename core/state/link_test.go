@@ -102,6 +102,7 @@ func (l *link) update() {
 			if err := l.rep.ApplyValue(v.b); err != nil {
 				l.t.Fatalf("ApplyValue: %v", err)
 			}
+			clear(v.b)
 		})
 	}
 	l.acks = due(l.acks, l.now, func(p parcel) {
@@ -114,7 +115,9 @@ func (l *link) update() {
 
 func (l *link) deliver(p parcel) {
 	l.run(func() {
-		err := l.rep.Apply(p.tick, p.b)
+		b := slices.Clone(p.b)
+		err := l.rep.Apply(p.tick, b)
+		clear(b) // the buffer is the transport's again
 		switch {
 		case errors.Is(err, ErrStale):
 			l.stale++

@@ -136,6 +136,35 @@ func TestNothingTunnels(t *testing.T) {
 	})
 }
 
+// What was stopped by a wall of tiles slides along it, past their seams, on each of
+// its sides, however the numbers round.
+func TestNothingSticks(t *testing.T) {
+	r := newRand(3)
+	for range 2000 {
+		w := newTestWorld(t)
+		scale := []float64{0.01, 1, 1e5}[r.IntN(3)]
+		at := Vec2{r.NormFloat64() * scale, r.NormFloat64() * scale}
+		side := r.Float64() + 0.1
+		into := [4]Vec2{{1, 0}, {-1, 0}, {0, 1}, {0, -1}}[r.IntN(4)]
+		along := Vec2{math.Abs(into.Y), math.Abs(into.X)}
+		for i := range 4 {
+			n := float64(i) * side
+			spawnAt(w, still(at.X+n*along.X, at.Y+n*along.Y, side, side))
+		}
+		m := spawnAt(w, still(at.X+side/4-5*into.X, at.Y+side/4-5*into.Y, side/3, side/3))
+		speed := 20 + 100*r.Float64()
+		m.Pos.SetVelocity(speed*into.X, speed*into.Y)
+		w.Advance(time.Second)
+		before := m.Pos.At()
+		m.Pos.SetVelocity(into.X+side*along.X, into.Y+side*along.Y)
+		w.Advance(time.Second)
+		w.Advance(time.Second)
+		if d := math.Abs(m.Pos.X()-before.X) + math.Abs(m.Pos.Y()-before.Y); math.Abs(d-2*side) > 2*touch {
+			t.Fatalf("along a wall of tiles of %v at %v from %v: moved by %v to %v", side, at, into, d, m.Pos.At())
+		}
+	}
+}
+
 // depth is how far two rectangles overlap, negative if not at all.
 func depth(p, q *Position2D) float64 {
 	x := min(p.at.X+p.cfg.Size.X, q.at.X+q.cfg.Size.X) - max(p.at.X, q.at.X)

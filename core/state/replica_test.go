@@ -227,7 +227,7 @@ func TestApplyRefuses(t *testing.T) {
 		"class of another":      enc(0, 0, 0, fatClass, 1, 0),
 		"chunk too far":         enc(maxChunks, 0, 0, class, 1, 0),
 		"no rows":               enc(1, 0, 0, class, 0),
-		"too many rows":         enc(1, 0, 0, class, 1000),
+		"too many rows":         append(enc(1, 0, 0, class, 120), make([]byte, 15)...),
 		"older than the world":  enc(1, 6, 0, class, 1, 0),
 		"of no tick":            enc(1, 5, 0, class, 1, 0),
 		"chunk twice":           append(good(1, 8), good(1, 9)...),
@@ -251,6 +251,7 @@ func TestApplyRefuses(t *testing.T) {
 	if err := r.Apply(6, append(good(1, 7), good(2, 8)...)); err != nil || r.w.Len() != 2 {
 		t.Errorf("%v, %d objects", err, r.w.Len())
 	}
+	checkIndex(t, r.w)
 	if err := r.Apply(7, append(enc(1, 0, 0, class, 1, 0), enc(0, 0, 0, class, 1, 0)...)); err != nil || r.w.Len() != 1 {
 		t.Errorf("%v, %d objects", err, r.w.Len())
 	}
