@@ -104,7 +104,8 @@ func (d *decoder) any(depth int) (any, *fault) {
 }
 
 func (d *decoder) anyScalar() (x any, f *fault) {
-	rest, err := d.b, error(nil)
+	var rest []byte
+	var err error
 	switch msgp.NextType(d.b) {
 	case msgp.NilType:
 		rest, err = msgp.ReadNilBytes(d.b)

@@ -95,11 +95,11 @@ type (
 func TestClassErrors(t *testing.T) {
 	type lowerVar struct {
 		Object
-		hp Var[int]
+		hp Var[int] //lint:ignore U1000 it is the mistake
 	}
 	type lowerDeep struct {
 		Object
-		inner struct{ HP [2]Var[int] }
+		inner struct{ HP [2]Var[int] } //lint:ignore U1000 it is the mistake
 	}
 	type deepVar struct {
 		Object
