@@ -15,7 +15,7 @@ type mixin struct {
 	A    int
 	Home string `parley:"-"`
 	Msg  string `msg:"-"`
-	b    bool //lint:ignore U1000 it must not show
+	b    bool   //lint:ignore U1000 it must not show
 }
 
 type Exported struct{ B string }
