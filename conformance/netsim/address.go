@@ -118,7 +118,9 @@ func (h Host) listen(ctx context.Context, network, addr string) (*PacketConn, er
 		return nil, err
 	}
 	c.local = toNet(c.public)
-	n.conns = append(n.conns, c)
+	n.opened++
+	c.number = n.opened
+	n.conns[c] = struct{}{}
 	return c, nil
 }
 

@@ -1,6 +1,8 @@
 package netsim
 
 import (
+	"cmp"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -25,8 +27,9 @@ type Network struct {
 	mu     sync.Mutex
 	closed bool
 	bound  map[netip.AddrPort]*PacketConn
-	conns  []*PacketConn         // those open, the eldest first
-	ports  map[netip.Addr]uint16 // which port was given last
+	conns  map[*PacketConn]struct{} // those open
+	opened uint64                   // so far
+	ports  map[netip.Addr]uint16    // which port was given last
 
 	links   map[pair]*PacketLink
 	outages map[pair]*outage
@@ -51,7 +54,7 @@ type Network struct {
 func NewNetwork(seed uint64) *Network {
 	return &Network{
 		seed: seed, start: now(),
-		bound: make(map[netip.AddrPort]*PacketConn), ports: make(map[netip.Addr]uint16),
+		bound: make(map[netip.AddrPort]*PacketConn), conns: make(map[*PacketConn]struct{}), ports: make(map[netip.Addr]uint16),
 		links: make(map[pair]*PacketLink), outages: make(map[pair]*outage), paths: make(map[pair]*path),
 	}
 }
@@ -81,7 +84,7 @@ func (n *Network) Conn(addr netip.AddrPort) *PacketConn {
 func (n *Network) Conns() []*PacketConn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.conns)
+	return slices.SortedFunc(maps.Keys(n.conns), func(a, b *PacketConn) int { return cmp.Compare(a.number, b.number) })
 }
 
 // Close closes all PacketConns, forgets what is on its way, and lets nobody open
@@ -90,8 +93,8 @@ func (n *Network) Close() error {
 	n.mu.Lock()
 	defer n.unlock()
 	n.closed = true
-	for len(n.conns) > 0 {
-		n.conns[0].shut()
+	for c := range n.conns {
+		c.shut()
 	}
 	n.flying = nil
 	if n.timer != nil {

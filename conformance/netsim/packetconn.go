@@ -26,6 +26,7 @@ type PacketConn struct {
 	net     *Network
 	network string
 	local   *net.UDPAddr
+	number  uint64 // in the order of opening
 
 	// The lock of the Network guards what follows.
 	ready      sync.Cond // something to read, the end, or another deadline

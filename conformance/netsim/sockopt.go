@@ -3,7 +3,6 @@ package netsim
 import (
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -132,8 +131,7 @@ func (c *PacketConn) shut() {
 	for _, a := range c.others {
 		delete(n.bound, a)
 	}
-	i := slices.Index(n.conns, c)
-	n.conns = slices.Delete(n.conns, i, i+1)
+	delete(n.conns, c)
 	for p := c.head; p != nil; {
 		next := p.next
 		n.release(p)
