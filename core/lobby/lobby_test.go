@@ -189,6 +189,17 @@ func TestInfoIsCopied(t *testing.T) {
 	}
 }
 
+// TestJoinACopy holds that ids are new also where players were put.
+func TestJoinACopy(t *testing.T) {
+	l := lobby.New(0, false)
+	l.Put(lobby.Player{ID: 5, Status: lobby.OK})
+	l.Put(lobby.Player{ID: 3, Status: lobby.OK})
+	l.Leave(5)
+	if id, err := l.Join(nil); err != nil || id != 6 {
+		t.Errorf("Join gave %v, %v; want player 6", id, err)
+	}
+}
+
 // TestPlayersWhileLeaving holds that players may leave while they are ranged over.
 func TestPlayersWhileLeaving(t *testing.T) {
 	l := lobby.New(0, false)

@@ -207,6 +207,43 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestSmoothed holds that the measured round trip follows the real one, by an eighth
+// of what it is off each time.
+func TestSmoothed(t *testing.T) {
+	var p Packets
+	p.sample(80 * time.Millisecond)
+	if p.rtt != 80*time.Millisecond || p.jitter != 40*time.Millisecond {
+		t.Errorf("after the first it is %v, jitter %v", p.rtt, p.jitter)
+	}
+	p.sample(160 * time.Millisecond)
+	if p.rtt != 90*time.Millisecond || p.jitter != 50*time.Millisecond {
+		t.Errorf("after the second it is %v, jitter %v", p.rtt, p.jitter)
+	}
+	for range 100 {
+		p.sample(20 * time.Millisecond)
+	}
+	if p.rtt < 20*time.Millisecond || p.rtt > 21*time.Millisecond || p.jitter > time.Millisecond {
+		t.Errorf("in the end it is %v, jitter %v", p.rtt, p.jitter)
+	}
+	p.sample(-time.Hour) // by a delay that a peer made up
+	if p.rtt <= 0 {
+		t.Errorf("it is %v", p.rtt)
+	}
+}
+
+// TestLongDelay holds that a header can be read however late it is written.
+func TestLongDelay(t *testing.T) {
+	var a, b Packets
+	a.AppendHeader(nil, at(0))
+	b.Received(1, at(0))
+	for _, d := range []time.Duration{-time.Hour, 100 * time.Hour, 1000 * time.Hour, 100_000 * time.Hour} {
+		r := wire.NewReader(b.AppendHeader(nil, at(d)))
+		if a.ReadHeader(&r, at(d), func(uint64) {}, func(uint64) {}); r.End() != nil {
+			t.Errorf("after %v: %v", d, r.Err())
+		}
+	}
+}
+
 // TestOverrun holds that packets of which nothing is ever heard count as lost, and
 // that what is acknowledged afterwards is told of once.
 func TestOverrun(t *testing.T) {
