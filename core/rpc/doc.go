@@ -33,4 +33,17 @@
 // that the codec takes.
 //
 //	rpc.On(room, "chat", func(from rpc.Caller, text string) { room.Emit("chat", text) })
+//
+// # What comes in
+//
+// Handlers run on the goroutine of the room or the client, one at a time, while it waits
+// for its next tick or frame. Of calls and events that come in, none can do harm: who
+// called is known from the connection, the owner is checked where the call arrives,
+// bytes that are no arguments of this call are refused, and a handler's panic ends that
+// call only. All of it is counted, see server.Stats and client.Stats.
+//
+// # Without a network
+//
+// On the server a call to the server runs at once, so that a match can use its own rules.
+// Rules can be tested with no server at all: see Table and the package's example.
 package rpc

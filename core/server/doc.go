@@ -64,10 +64,11 @@
 //
 // # Rooms
 //
-// A server keeps a room of the name "main" open, also without players. A client that
-// asks for a room by its name (client.Config.Room) gets that one, which is opened while
-// there are fewer than Config.Rooms; one that asks for none gets a seat wherever there
-// is one. Each room plays its own match, with a world and a lobby of its own.
+// A server always has a room open, the first of the name "main", also without players.
+// A client that asks for a room by its name (client.Config.Room) gets that one, which is
+// opened while there are fewer than Config.Rooms; one that asks for none gets a seat
+// wherever there is one. Each room plays its own match, with a world and a lobby of its
+// own.
 //
 // # Players
 //
@@ -87,7 +88,8 @@
 // known from the connection. A call on somebody else's object, one that nobody
 // handles, steering that is too fast: all that is refused and counted
 // (Player.Refused), and costs its sender nothing else, since honest clients are late at
-// times. A message that no client of this game sends ends the connection.
+// times. A message that cannot be read, or a call that the game does not have, ends the
+// connection.
 //
 // What one player can make the server keep or do is bounded: messages a second
 // (Config.MessageRate), messages that wait for the room, and bytes that wait for the
