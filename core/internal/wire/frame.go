@@ -63,6 +63,7 @@ const (
 	maxSchema = 64 << 10 // bytes of a schema's text
 	maxInfo   = 4096     // bytes; lobby.MaxInfo
 	maxNumber = 1 << 20  // of a call
+	maxSeats  = 1<<31 - 1
 )
 
 // Hello is the body of KindHello. Its first fields never change their form, so
@@ -134,7 +135,7 @@ func ReadWelcome(r *Reader) Welcome {
 		Tick:    time.Duration(r.Uint(uint64(time.Hour))),
 		Update:  time.Duration(r.Uint(uint64(time.Hour))),
 		Started: r.Bool(),
-		Seats:   int(r.Uint(1 << 31)),
+		Seats:   int(r.Uint(maxSeats)),
 	}
 	if w.Player == 0 || w.Tick == 0 || w.Update == 0 {
 		r.Fail("a welcome without a seat")

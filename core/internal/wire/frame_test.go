@@ -48,7 +48,7 @@ func bodies() []body {
 		hello(Hello{Version: Version, Codec: "msgp/1", Schema: "0123456789abcdef", Room: "main", Info: []byte("Ann")}),
 		hello(Hello{Version: Version, Codec: long, Schema: long, Room: long, Info: make([]byte, maxInfo)}),
 		welcome(Welcome{Player: 1, Tick: 1, Update: 1}),
-		welcome(Welcome{Player: 1<<32 - 1, Room: long, Tick: time.Hour, Update: time.Hour, Started: true, Seats: 1 << 31}),
+		welcome(Welcome{Player: 1<<32 - 1, Room: long, Tick: time.Hour, Update: time.Hour, Started: true, Seats: maxSeats}),
 		refuse(Refuse{}),
 		refuse(Refuse{Code: 1<<16 - 1, Reason: strings.Repeat("r", maxReason), Schema: strings.Repeat("s", maxSchema)}),
 		player(Player{ID: 1, Info: []byte{}}),
