@@ -84,42 +84,37 @@ func appendZeros(b []byte, n int) []byte {
 // appendChanges appends nothing if nothing changed. b has the capacity for a row;
 // this is where an update's time goes, so it is written out.
 func (k *chunk) appendChanges(b []byte, r int, old, now []int64) []byte {
-	c := k.class
 	mask := len(b)
-	at := mask + c.maskLen()
-	b = b[:cap(b)]
+	b = b[:mask+k.class.maskLen()]
+	blobs := k.class.blobs > 0
+	old = old[:len(now)]
 	changed := false
-	for i := colOwner; i < len(now); i += 8 {
-		var m byte // of up to eight columns
-		some := now[i:min(i+8, len(now))]
-		was := old[i:][:len(some)]
-		for j, x := range some {
-			d := x - was[j]
-			if d == 0 {
-				continue
+	m := byte(0) // of up to eight columns
+	for i := colOwner; i < len(now); i++ {
+		if d := now[i] - old[i]; d != 0 {
+			m |= 1 << ((i - colOwner) & 7)
+			switch u := uint64(d)<<1 ^ uint64(d>>63); {
+			case u < 1<<7:
+				b = append(b, byte(u))
+			case u < 1<<14:
+				b = append(b, byte(u)|0x80, byte(u>>7))
+			default:
+				b = wire.AppendUvarint(b, u)
 			}
-			m |= 1 << j
-			u := uint64(d)<<1 ^ uint64(d>>63)
-			for u >= 0x80 {
-				b[at] = byte(u) | 0x80
-				u >>= 7
-				at++
-			}
-			b[at] = byte(u)
-			at++
-			if c.blobs > 0 {
-				b = k.appendBlobOf(b[:at], r, i+j)
-				at = len(b)
-				b = b[:cap(b)]
+			if blobs {
+				b = k.appendBlobOf(b, r, i)
 			}
 		}
-		b[mask+(i-colOwner)/8] = m
-		changed = changed || m != 0
+		if (i-colOwner)&7 == 7 || i == len(now)-1 {
+			b[mask+(i-colOwner)>>3] = m
+			changed = changed || m != 0
+			m = 0
+		}
 	}
 	if !changed {
 		return b[:mask]
 	}
-	return b[:at]
+	return b
 }
 
 func (k *chunk) appendNew(b []byte, r int, now []int64) []byte {

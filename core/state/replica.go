@@ -16,6 +16,7 @@ type Replica struct {
 	values  map[valueKey]value
 	held    int      // bytes in values
 	size    int      // bytes that all else takes, about
+	limit   int      // of size
 	reading int      // bytes that the packet being read will add
 	marks   []uint32 // by chunk: the last packet that had a block of it
 	packet  uint32
@@ -60,7 +61,7 @@ func NewReplica(s *Schema, c core.Codec, me PlayerID) (*Replica, error) {
 		return nil, err
 	}
 	w.me = me
-	return &Replica{w: w, where: make(map[ObjectID]place), values: make(map[valueKey]value)}, nil
+	return &Replica{w: w, limit: maxReplica, where: make(map[ObjectID]place), values: make(map[valueKey]value)}, nil
 }
 
 // World returns the replica's world.
@@ -167,7 +168,7 @@ func (r *Replica) readBlock(rd *wire.Reader, tick uint32) {
 	if rows := len(b.vals) / b.class.stride(); k == nil || rows > len(k.rows) {
 		r.reading += rows * b.class.rowSize()
 	}
-	if r.size+r.reading > maxReplica {
+	if r.size+r.reading > r.limit {
 		rd.Fail("a world too large")
 	}
 }

@@ -47,7 +47,7 @@ func (r *Replica) ApplyValue(msg []byte) error {
 		return core.Errorf(core.ErrMalformed, "parley: malformed message: value %d of an object that has %d", key.slot, len(row.slots))
 	case version > p.k.class.version(now, key.slot):
 		return r.hold(key, version, b)
-	case r.size+len(b) > maxReplica:
+	case r.size+len(b) > r.limit:
 		return core.Errorf(core.ErrMalformed, "parley: malformed message: a world too large")
 	}
 	r.offer(p.k, row, key.slot, version, b)
