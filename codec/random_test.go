@@ -160,7 +160,13 @@ func TestWhatAppendTakesDecodeTakes(t *testing.T) {
 		bulky{}, &bulky{}, []*inner{nil, {}}, struct{}{}, genLoose{}, genWides{List: make([]genWide, 1)}, genVec{}, genNames{"", "", ""},
 		inner{1, 2}, [3]int8{}, []int8{1, 2, 3}, map[string][]string{"a": {"b"}}, wide, *sampleSnapshot(3), sampleSnapshot(3).Players,
 	} {
-		for _, n := range []int{8, 9, 500, 1793} {
+		for _, n := range []int{8, 9, 1793} {
+			if raced && n == 8 {
+				continue
+			}
+			if _, ok := unit.(map[int16][300]byte); ok && n > 9 {
+				continue // 21 MB
+			}
 			typ := reflect.TypeFor[any]()
 			if unit != nil {
 				typ = reflect.TypeOf(unit)
