@@ -39,21 +39,32 @@ type job struct {
 // player a hero, and does the test's jobs at each tick.
 func (a *arena) play(t testing.TB, change ...func(*server.Config)) *game {
 	t.Helper()
-	g := &game{t: t, arena: a, jobs: make(chan job), served: make(chan error, 1)}
-	cfg := server.Config{Schema: schema, Codec: codec.Msgp{}, Match: g.match, Logger: testLog(t)}
+	g := a.game(t)
+	g.play(change...)
+	return g
+}
+
+// game returns a game that does not play yet, for a Match of the test's own that
+// needs it.
+func (a *arena) game(t testing.TB) *game {
+	return &game{t: t, arena: a, jobs: make(chan job), served: make(chan error, 1)}
+}
+
+func (g *game) play(change ...func(*server.Config)) {
+	g.t.Helper()
+	cfg := server.Config{Schema: schema, Codec: codec.Msgp{}, Match: g.match, Logger: testLog(g.t)}
 	for _, fn := range change {
 		fn(&cfg)
 	}
 	srv, err := server.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		g.t.Fatal(err)
 	}
-	ln, err := a.server.Listen(t.Context(), a.addr)
+	ln, err := g.arena.server.Listen(g.t.Context(), g.arena.addr)
 	if err != nil {
-		t.Fatal(err)
+		g.t.Fatal(err)
 	}
 	g.start(srv, ln)
-	return g
 }
 
 func (g *game) start(srv *server.Server, listeners ...core.Listener) {

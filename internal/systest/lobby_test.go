@@ -27,8 +27,8 @@ func card(at *player, id state.PlayerID) (c Card) {
 
 func TestLobby(t *testing.T) {
 	matrix(t, func(t *testing.T, a *arena) {
-		var g *game
-		g = a.play(t, func(c *server.Config) {
+		g := a.game(t)
+		g.play(func(c *server.Config) {
 			c.Seats = 5
 			c.Match = func(r *server.Room) error {
 				if err := r.Lobby().Wait(lobby.AllReady(2)); err != nil {
@@ -84,8 +84,8 @@ func TestLobby(t *testing.T) {
 // A rematch: the room returns to the lobby and Ticks are ranged over again.
 func TestRematch(t *testing.T) {
 	matrix(t, func(t *testing.T, a *arena) {
-		var g *game
-		g = a.play(t, func(c *server.Config) {
+		g := a.game(t)
+		g.play(func(c *server.Config) {
 			c.Matches = 1
 			c.RefuseLate = true
 			c.Match = func(r *server.Room) error {
@@ -148,8 +148,8 @@ func TestRematch(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	matrix(t, func(t *testing.T, a *arena) {
-		var g *game
-		g = a.play(t, func(c *server.Config) {
+		g := a.game(t)
+		g.play(func(c *server.Config) {
 			c.Seats = 2
 			c.RefuseLate = true
 			c.Match = func(r *server.Room) error {

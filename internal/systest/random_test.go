@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	seedCount = flag.Int("seeds", 3, "random matches for each loss")
+	seedCount = flag.Int("seeds", 2, "random matches for each loss")
 	oneSeed   = flag.Uint64("seed", 0, "play this random match only")
 )
 
@@ -48,9 +48,10 @@ func TestRandom(t *testing.T) {
 // chaos is one random match.
 type chaos struct {
 	*game
-	rnd    *rand.Rand
-	quiet  bool // the server's: nothing changes any more
-	number int  // of what the server said or called last
+	seed   uint64
+	rnd    *rand.Rand // the server's
+	quiet  bool       // the server's: nothing changes any more
+	number int        // of what the server said or called last
 
 	// What the server sent to and got from each player, by number.
 	events map[state.PlayerID][]int
@@ -71,6 +72,7 @@ type diary struct {
 
 func newChaos(t *testing.T, link netsim.Link, seed uint64) *chaos {
 	c := &chaos{
+		seed:    seed,
 		rnd:     rand.New(rand.NewPCG(seed, 0)),
 		events:  make(map[state.PlayerID][]int),
 		calls:   make(map[state.PlayerID]map[state.ObjectID][]int),
@@ -79,14 +81,18 @@ func newChaos(t *testing.T, link netsim.Link, seed uint64) *chaos {
 		clients: make(map[*player]*diary),
 	}
 	a := openMem(link)
-	a.seed = seed << 20
-	c.game = a.play(t, func(cfg *server.Config) { cfg.Match = c.match; cfg.Logger = nil })
+	a.seed, a.step = seed<<20, 15*time.Millisecond
+	c.game = a.game(t)
+	c.play(func(cfg *server.Config) {
+		cfg.Match, cfg.Logger = c.match, nil
+		cfg.TickRate, cfg.UpdateRate = 40, 20
+	})
 	return c
 }
 
 // run is the clients' side.
 func (c *chaos) run() {
-	rnd := rand.New(rand.NewPCG(c.rnd.Uint64(), 1))
+	rnd := rand.New(rand.NewPCG(c.seed, 1))
 	for range 3 + rnd.IntN(2) {
 		c.enter()
 	}
@@ -118,7 +124,8 @@ func (c *chaos) run() {
 		}
 		return true
 	})
-	c.check()
+	c.pass(5 * time.Second) // as long as a client waits for an object
+	c.do(c.check)
 }
 
 func (c *chaos) enter() {
@@ -170,7 +177,7 @@ func (c *chaos) match(r *server.Room) error {
 		h.Score.Set(h.Score.Get() + 1)
 	})
 	for range r.Ticks() {
-		for range c.rnd.IntN(4) {
+		for range c.rnd.IntN(5) {
 			if !c.quiet {
 				c.stir(r)
 			}
@@ -357,8 +364,7 @@ func picture(w *state.World) string {
 }
 
 // check compares what was said and called with what was heard.
-func (c *chaos) check() {
-	c.pass(5 * time.Second) // as long as a client waits for an object
+func (c *chaos) check(*server.Room) {
 	for _, p := range c.players {
 		d, id := c.clients[p], p.ID()
 		if !slices.Equal(d.events, c.events[id]) {

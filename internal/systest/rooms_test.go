@@ -22,7 +22,7 @@ import (
 func TestTransportsTogether(t *testing.T) {
 	noLeak(t)
 	onTCP, onMem := openTCP(), openMem(badLink)
-	g := &game{t: t, arena: onTCP, jobs: make(chan job), served: make(chan error, 1)}
+	g := onTCP.game(t)
 	srv, err := server.New(server.Config{Schema: schema, Codec: codec.Msgp{}, Match: g.match, Logger: testLog(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -177,9 +177,9 @@ func TestMatchFails(t *testing.T) {
 					t.Errorf("Serve: %v", err)
 				}
 			})
-			matrix(t, func(t *testing.T, a *arena) {
-				g := a.play(t, func(c *server.Config) { c.Match = match })
-				for range 2 {
+			synctest.Test(t, func(t *testing.T) {
+				g := rows[1].open().play(t, func(c *server.Config) { c.Match = match })
+				for range 3 {
 					g.ends(g.join("ann"), core.CodeInternal)
 				}
 			})
@@ -193,8 +193,8 @@ func TestShutdown(t *testing.T) {
 	for _, where := range []string{"match", "lobby"} {
 		t.Run(where, func(t *testing.T) {
 			matrix(t, func(t *testing.T, a *arena) {
-				var g *game
-				g = a.play(t, func(c *server.Config) {
+				g := a.game(t)
+				g.play(func(c *server.Config) {
 					c.Matches = 5 // errors of a match count, but not that of a shutdown
 					c.Match = func(r *server.Room) error {
 						g.heroes(r)
