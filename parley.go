@@ -2,6 +2,7 @@ package parley
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"time"
@@ -41,7 +42,8 @@ type Server struct {
 	Grace time.Duration
 
 	// KeyFile holds the server's key, and is made if it is missing. Zero means a
-	// fresh key at each start, with which the pin in the address changes.
+	// fresh key at each start, with which the pin in the address changes. With a
+	// Transport of your own it is an error: that one has the key.
 	KeyFile string
 	// Transport is how players reach the server. Zero means TCP.
 	Transport core.Transport
@@ -68,6 +70,9 @@ func Serve(ctx context.Context, addr string, s Server) error {
 	})
 	if err != nil {
 		return err
+	}
+	if s.Transport != nil && s.KeyFile != "" {
+		return errors.New("parley: serve: KeyFile is for the default transport; give the key to your Transport instead (identity.Load reads the file)")
 	}
 	if s.Transport == nil {
 		var cfg tcp.Config

@@ -168,6 +168,7 @@ func TestMisuse(t *testing.T) {
 		{"no match", parley.Serve(ctx, "127.0.0.1:0", parley.Server{Schema: shed}), "no Match"},
 		{"a bad rate", parley.Serve(ctx, "127.0.0.1:0", parley.Server{Schema: shed, Match: idle, TickRate: 10, UpdateRate: 20}), "UpdateRate 20"},
 		{"a bad address", parley.Serve(ctx, "nonsense", parley.Server{Schema: shed, Match: idle}), "nonsense"},
+		{"a key file beside a transport", parley.Serve(ctx, "x", parley.Server{Schema: shed, Match: idle, KeyFile: "key", Transport: new(mem.Transport)}), "KeyFile"},
 		{"a key file that cannot be", parley.Serve(ctx, "127.0.0.1:0", parley.Server{Schema: shed, Match: idle, KeyFile: filepath.Join(t.TempDir(), "no", "such", "dir", "key")}), "key"},
 		{"a client without a schema", second(parley.Dial(ctx, "127.0.0.1:1", parley.Client{})), "state.NewSchema"},
 	} {

@@ -104,6 +104,9 @@ func Dial(ctx context.Context, addr string, cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if len(cfg.Room) > wire.MaxName {
+		return nil, fmt.Errorf("parley: client: the name of the room has %d bytes; at most %d are allowed: %w", len(cfg.Room), wire.MaxName, core.ErrTooLarge)
+	}
 	if _, err := state.NewReplica(cfg.Schema, cfg.Codec, 0); err != nil {
 		return nil, err
 	}

@@ -40,12 +40,8 @@ func (r *Room) SendCall(c state.Call) error {
 	switch c.To {
 	case state.ToServer: // the server is here
 		return r.calls.Dispatch(c.Number, c.Object, rpc.Caller{Player: state.Server, Tick: r.world.Tick()}, c.Args)
-	case state.ToOwner:
-		obj := r.world.Object(c.Object)
-		if obj == nil || obj.Owner() == state.Server {
-			return fmt.Errorf("%w: the server owns it", rpc.ErrNotOwner)
-		}
-		to = r.some([]state.PlayerID{obj.Owner()})
+	case state.ToOwner: // package rpc has looked that there is one
+		to = r.some([]state.PlayerID{r.world.Object(c.Object).Owner()})
 	case state.ToAll:
 		to = r.players
 	case state.ToPlayers:

@@ -58,7 +58,7 @@ func (k Kind) IsReliable() bool { return k >= KindHello && k <= KindEvent }
 
 const (
 	magic     = "parley"
-	maxName   = 256      // bytes of a name: of a codec, a room, an event
+	MaxName   = 256      // bytes of a name: of a codec, a room, an event
 	maxReason = 4 << 10  // bytes
 	maxSchema = 64 << 10 // bytes of a schema's text
 	maxInfo   = 4096     // bytes; lobby.MaxInfo
@@ -97,9 +97,9 @@ func ReadHello(r *Reader) Hello {
 	if h.Version != Version {
 		return h
 	}
-	h.Codec = r.String(maxName)
-	h.Schema = r.String(maxName)
-	h.Room = r.String(maxName)
+	h.Codec = r.String(MaxName)
+	h.Schema = r.String(MaxName)
+	h.Room = r.String(MaxName)
 	h.Info = r.Blob()
 	if len(h.Info) > maxInfo {
 		r.Fail("a player info that is too long")
@@ -131,7 +131,7 @@ func (w *Welcome) Append(b []byte) []byte {
 func ReadWelcome(r *Reader) Welcome {
 	w := Welcome{
 		Player:  uint32(r.Uint(1<<32 - 1)),
-		Room:    r.String(maxName),
+		Room:    r.String(MaxName),
 		Tick:    time.Duration(r.Uint(uint64(time.Hour))),
 		Update:  time.Duration(r.Uint(uint64(time.Hour))),
 		Started: r.Bool(),
@@ -235,7 +235,7 @@ func (e *Event) Append(b []byte) []byte {
 
 // ReadEvent reads the body; Value aliases the message.
 func ReadEvent(r *Reader) Event {
-	return Event{Tick: r.Uvarint(), Name: r.String(maxName), Value: r.Rest()}
+	return Event{Tick: r.Uvarint(), Name: r.String(MaxName), Value: r.Rest()}
 }
 
 // AppendBool appends a byte, 0 or 1.

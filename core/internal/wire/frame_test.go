@@ -42,7 +42,7 @@ func bodies() []body {
 	boolean := func(v bool) body {
 		return body{"bool", v, func(b []byte) []byte { return AppendBool(b, v) }, func(r *Reader) any { return r.Bool() }}
 	}
-	long := strings.Repeat("n", maxName)
+	long := strings.Repeat("n", MaxName)
 	return []body{
 		hello(Hello{Version: Version, Info: []byte{}}),
 		hello(Hello{Version: Version, Codec: "msgp/1", Schema: "0123456789abcdef", Room: "main", Info: []byte("Ann")}),
@@ -101,7 +101,7 @@ func TestBodiesCut(t *testing.T) {
 
 // TestBodiesRefused holds what cannot be said.
 func TestBodiesRefused(t *testing.T) {
-	long := strings.Repeat("n", maxName+1)
+	long := strings.Repeat("n", MaxName+1)
 	for _, c := range []struct {
 		name string
 		body []byte
