@@ -86,7 +86,8 @@ type Stats struct {
 	Gone      uint64 // calls on objects that were gone, or did not come in time
 	Unhandled uint64 // calls and events that nobody handles here
 	Panics    uint64 // handlers that panicked
-	Rejected  uint64 // packets of state that could not be used; the server sends them again
+	Rejected  uint64 // packets of state that were overtaken; the server sends again what is missing
+	Faults    uint64 // values that did not decode: the two sides' codecs do not agree
 }
 
 // Dial connects to a server at addr, which is the transport's business, and joins

@@ -40,9 +40,10 @@ func (c *Client) message(kind wire.Kind, r *wire.Reader) {
 		c.state(r)
 	case wire.KindValue:
 		if err := c.replica.ApplyValue(r.Rest()); err != nil {
-			c.log.Warn("a value that could not be used", "err", err)
-			c.stats.Rejected++
+			r.Fail(err.Error())
+			return
 		}
+		c.noteFaults()
 		c.held.release(c)
 	case wire.KindPlayers:
 		for r.Len() > 0 {
@@ -78,8 +79,8 @@ func (c *Client) message(kind wire.Kind, r *wire.Reader) {
 	}
 }
 
-// state applies a packet of state. One that cannot be used is not acknowledged, so
-// that the server sends its content again.
+// state applies a packet of state. One that was overtaken is not acknowledged, so
+// that the server sends again what is missing.
 func (c *Client) state(r *wire.Reader) {
 	now := time.Now()
 	seq := c.packets.ReadHeader(r, now, c.acked, func(uint64) {})
@@ -91,14 +92,27 @@ func (c *Client) state(r *wire.Reader) {
 	if tick >= c.Tick() {
 		c.in.stateAt = now
 	}
-	if err := c.replica.Apply(tick, blocks); err != nil {
+	switch err := c.replica.Apply(tick, blocks); {
+	case errors.Is(err, state.ErrStale):
 		c.stats.Rejected++
-		c.log.Debug("a packet of state that could not be used", "tick", tick, "err", err)
+		return
+	case err != nil:
+		r.Fail(err.Error())
 		return
 	}
+	c.noteFaults()
 	c.packets.Received(seq, now)
 	c.news = c.news || len(blocks) > 0
 	c.held.release(c)
+}
+
+// noteFaults logs values that did not decode, once.
+func (c *Client) noteFaults() {
+	n, first := c.replica.Faults()
+	if c.stats.Faults == 0 && n > 0 {
+		c.log.Error("a value does not decode; do server and client have the same codec?", "err", first)
+	}
+	c.stats.Faults = n
 }
 
 // acked notes that the server has a packet of this client.
