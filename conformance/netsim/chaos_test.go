@@ -29,7 +29,7 @@ func randomLink(rng *rand.Rand) netsim.Link {
 // arrives whole and in order, what is Unreliable once at most, and nobody is left
 // waiting. The seed of a failure replays it.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
 			sim := netsim.Wrap(new(mem.Transport), randomLink(rng), seed)
@@ -118,7 +118,7 @@ func read(t *testing.T, seed uint64, c core.Conn) (next uint32) {
 
 // Everything at once from many goroutines, for the race detector.
 func TestConcurrentUse(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(5) {
 		synctest.Test(t, func(t *testing.T) {
 			sim := netsim.Wrap(new(mem.Transport), bad, seed)
 			client, server := connect(t, sim)

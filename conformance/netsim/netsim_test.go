@@ -195,7 +195,7 @@ func TestLaws(t *testing.T) {
 	for name, mode := range modes {
 		t.Run(name, func(t *testing.T) {
 			var lost, overtaken, all int
-			for seed := range uint64(20) {
+			for seed := range uint64(10) {
 				synctest.Test(t, func(t *testing.T) {
 					sim := netsim.Wrap(new(mem.Transport), bad, seed)
 					mode(sim)
@@ -261,7 +261,7 @@ func TestSameSeedSameRun(t *testing.T) {
 		return up, down
 	}
 	var previous []arrival
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		up, down := trace(seed)
 		again, downAgain := trace(seed)
 		if !slices.Equal(up, again) || !slices.Equal(down, downAgain) {
