@@ -40,8 +40,9 @@ type Room struct {
 	onLeave  []func(*Player)
 	in       inbox
 	timer    *time.Timer
-	next     time.Time // of the next tick
-	updateAt time.Time // of the next update
+	next     time.Time     // of the next tick
+	updateAt time.Time     // of the next update
+	step     time.Duration // between two ticks of the world: those of updates, where nothing moves
 	captured bool
 	playing  bool // until the match returns: nothing of the game runs afterwards
 	buf      []byte
@@ -85,6 +86,7 @@ func newRoom(ctx context.Context, s *Server, name string) *Room {
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.outer, r.endOuter = context.WithCancel(ctx)
+	r.step = r.updateGap()
 	w.SetMessenger(r)
 	return r
 }
@@ -172,6 +174,8 @@ func (r *Room) Ticks() iter.Seq[time.Duration] {
 	return func(yield func(time.Duration) bool) {
 		r.next = time.Now().Add(dt)
 		r.updateAt = r.next
+		r.step = dt
+		defer func() { r.step = r.updateGap() }()
 		for {
 			for r.wait(r.next) {
 			}

@@ -152,9 +152,8 @@ const tooSlow = "does not keep up with its messages"
 func (n *session) sendState(now time.Time) {
 	r := n.room
 	cfg := &n.srv.cfg
-	step := time.Second / time.Duration(cfg.TickRate)
 	wait := n.packets.RTT()*5/4 + 2*time.Second/time.Duration(cfg.UpdateRate)
-	n.viewer.SetResend(uint32(wait/step) + 1)
+	n.viewer.SetResend(uint32(wait/r.step) + 1)
 	n.viewer.Begin(cfg.Bandwidth / cfg.UpdateRate)
 	size := min(n.conn.MaxSize(core.Unreliable), maxPacket)
 	for first := true; ; first = false {

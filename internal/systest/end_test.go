@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
 	"github.com/parley-net/parley/core/lobby"
 	"github.com/parley-net/parley/core/rpc"
@@ -104,6 +105,81 @@ func TestEndNextToSilence(t *testing.T) {
 		}
 		if only[*Crate](ann.World()) == nil {
 			t.Error("ann did not see the end")
+		}
+	})
+}
+
+// The last state arrives also where most packets get lost.
+func TestLastState(t *testing.T) {
+	for seed := range uint64(10) {
+		synctest.Test(t, func(t *testing.T) {
+			a := openMem(netsim.Link{Latency: 20 * time.Millisecond, Loss: 0.5})
+			a.seed = seed << 20
+			g := a.play(t, func(c *server.Config) {
+				c.Matches, c.Logger = 1, nil
+				c.Match = func(r *server.Room) error {
+					score := state.Spawn(r.World(), newCrate("score"))
+					for range r.Ticks() {
+						if score.Count.Set(score.Count.Get() + 1); ready(r) == 1 {
+							break
+						}
+					}
+					score.Count.Set(-1)
+					return nil
+				}
+			})
+			ann := g.join("ann")
+			g.pass(time.Second)
+			_ = ann.SetReady(true)
+			g.ends(ann, core.CodeNormal)
+			if c := only[*Crate](ann.World()); c == nil || c.Count.Get() != -1 {
+				t.Errorf("seed %d: ann saw %v with %d at the end, tick %d", seed, c, c.Count.Get(), ann.Tick())
+			}
+		})
+	}
+}
+
+func ready(r *server.Room) int {
+	n := 0
+	for p := range r.Lobby().Players() {
+		if p.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+// Who comes while a match is on its way out gets into the next one.
+func TestBetweenMatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		match := 0
+		g := rows[0].open().play(t, func(c *server.Config) {
+			c.Matches = 2
+			c.Match = func(r *server.Room) error {
+				match++
+				state.Spawn(r.World(), newCrate(fmt.Sprint("match ", match)))
+				for range r.Ticks() {
+					if r.Lobby().Len() == 1 {
+						break
+					}
+				}
+				state.Spawn(r.World(), newCrate("the end"))
+				return nil
+			}
+		})
+		g.intrude()                        // acknowledges nothing, so the end takes a second
+		time.Sleep(300 * time.Millisecond) // of which this has passed
+		ann := g.join("ann")
+		if e := g.ends(ann, core.CodeNormal); !e.Remote || count[*Crate](ann.World()) != 2 {
+			t.Errorf("ann's match ended with %v", e)
+		}
+		for c := range state.All[*Crate](ann.World()) {
+			if c.Kind == "match 1" {
+				t.Error("ann got into the match that was over")
+			}
+		}
+		if err := g.serves(); err != nil {
+			t.Errorf("Serve: %v", err)
 		}
 	})
 }

@@ -1,11 +1,14 @@
 package systest
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/parley-net/parley/conformance/netsim"
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/core/lobby"
 	"github.com/parley-net/parley/core/server"
 	"github.com/parley-net/parley/core/state"
 )
@@ -73,6 +76,34 @@ func TestLateRoom(t *testing.T) {
 		if ann.over == nil {
 			t.Error("ann did not give up a server that was silent for 30 s")
 		}
+	})
+}
+
+// A client that gives up a silent server is lost there, and has not left on purpose.
+func TestGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := rows[0].open().play(t, func(c *server.Config) { c.Logger = nil })
+		for i := range 30 {
+			g.join(fmt.Sprint("p", i), impatient)
+		}
+		g.pass(time.Second)
+		busy := make(chan struct{})
+		go func() { g.jobs <- job{func(*server.Room) { <-busy }, make(chan struct{})} }()
+		for _, p := range g.players {
+			g.ends(p, core.CodeTimeout)
+		}
+		close(busy)
+		g.pass(100 * time.Millisecond)
+		g.do(func(r *server.Room) {
+			for q := range r.Lobby().Players() {
+				if q.Status != lobby.LostConnection {
+					t.Errorf("player %d: %v", q.ID, q.Status)
+				}
+			}
+			if n := r.Lobby().Len(); n != 30 {
+				t.Errorf("%d players have a seat, want 30", n)
+			}
+		})
 	})
 }
 
