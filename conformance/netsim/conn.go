@@ -243,8 +243,8 @@ func (c *Conn) Stats() core.Stats {
 	return s
 }
 
-// Lost returns how many messages the link has lost on their way out and in,
-// through its Loss, in the dark, or because too many were on their way in.
+// Lost returns how many messages the link has lost on their way out and in: through
+// its Loss, Burst or Queue, in the dark, or because too many were on their way in.
 func (c *Conn) Lost() (out, in uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,14 +1,10 @@
 package netsim_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,97 +20,6 @@ func wantErr(t *testing.T, err error, op string, target error) {
 	var e *net.OpError
 	if !errors.As(err, &e) || e.Op != op || !errors.Is(err, target) {
 		t.Errorf("error = %v, want a *net.OpError of %q that wraps %v", err, op, target)
-	}
-}
-
-func TestListenPacket(t *testing.T) {
-	n := netsim.NewNetwork(1)
-	defer n.Close()
-	for _, tt := range []struct{ host, network, addr, want string }{
-		{"", "udp", "", "127.0.0.1:49152"},
-		{"", "udp4", ":0", "127.0.0.1:49153"},
-		{"", "udp", "0.0.0.0:7777", "127.0.0.1:7777"},
-		{"", "udp", "[::]:7778", "127.0.0.1:7778"},
-		{"", "udp", "localhost:", "127.0.0.1:49154"},
-		{"", "udp", "10.1.2.3:7777", "10.1.2.3:7777"},
-		{"", "udp", "10.1.2.3:0", "10.1.2.3:49152"},
-		{"", "udp6", "", "[::1]:49152"},
-		{"", "udp", "[2001:db8::1]:5", "[2001:db8::1]:5"},
-		{"", "udp4", "[::ffff:10.0.0.9]:5", "10.0.0.9:5"},
-		{"203.0.113.7", "udp", "", "203.0.113.7:49152"},
-		{"203.0.113.7", "udp", "0.0.0.0:9", "203.0.113.7:9"},
-		{"203.0.113.7", "udp", "127.0.0.1:9", "127.0.0.1:9"},
-		{"2001:db8::2", "udp6", ":9", "[2001:db8::2]:9"},
-	} {
-		listen := n.ListenPacket
-		if tt.host != "" {
-			listen = n.Host(tt.host).ListenPacket
-		}
-		c, err := listen(t.Context(), tt.network, tt.addr)
-		if err != nil {
-			t.Errorf("ListenPacket(%s, %s): %v", tt.network, tt.addr, err)
-			continue
-		}
-		addr := c.LocalAddr().(*net.UDPAddr)
-		if addr.String() != tt.want || addr.Network() != "udp" {
-			t.Errorf("ListenPacket(%s, %s) is at %s, want %s", tt.network, tt.addr, addr, tt.want)
-		}
-		if got := n.Conn(addr.AddrPort()); got != c {
-			t.Errorf("Conn(%v) = %p, want %p", addr, got, c)
-		}
-	}
-}
-
-func TestListenPacketRefuses(t *testing.T) {
-	n := netsim.NewNetwork(1)
-	taken := open(t, n, "127.0.0.1:7777")
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, tt := range []struct {
-		ctx                 context.Context
-		host, network, addr string
-		want                string
-		is                  error
-	}{
-		{t.Context(), "127.0.0.1", "udp", "127.0.0.1:7777", "", syscall.EADDRINUSE},
-		{ended, "127.0.0.1", "udp", "", "", context.Canceled},
-		{t.Context(), "127.0.0.1", "tcp", "", "unknown network tcp", nil},
-		{t.Context(), "127.0.0.1", "udp", "nowhere", "missing port", nil},
-		{t.Context(), "127.0.0.1", "udp", "127.0.0.1:99999", "invalid port", nil},
-		{t.Context(), "127.0.0.1", "udp", "example.com:1", "no such host", nil},
-		{t.Context(), "127.0.0.1", "udp4", "[::1]:1", "no suitable address", nil},
-		{t.Context(), "10.0.0.1", "udp6", "", "no suitable address", nil},
-		{t.Context(), "arena", "udp", "", "arena", nil},
-	} {
-		c, err := n.Host(tt.host).ListenPacket(tt.ctx, tt.network, tt.addr)
-		if c != nil || err == nil || !strings.Contains(err.Error(), tt.want) || tt.is != nil && !errors.Is(err, tt.is) {
-			t.Errorf("ListenPacket(%s, %s) = %v, %v; want %q", tt.network, tt.addr, c, err, tt.want)
-		}
-	}
-	taken.Close()
-	open(t, n, "127.0.0.1:7777")
-	n.Close()
-	_, err := n.ListenPacket(t.Context(), "udp", "")
-	wantErr(t, err, "listen", net.ErrClosed)
-}
-
-// The ports of a host run out, and come back when PacketConns are closed.
-func TestPortsRunOut(t *testing.T) {
-	n := netsim.NewNetwork(1)
-	defer n.Close()
-	var last net.PacketConn
-	for range 1<<16 - 49152 {
-		c, err := n.ListenPacket(t.Context(), "udp", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		last = c
-	}
-	_, err := n.ListenPacket(t.Context(), "udp", "")
-	wantErr(t, err, "listen", syscall.EADDRINUSE)
-	last.Close()
-	if c := open(t, n, ""); c.LocalAddr().String() != last.LocalAddr().String() {
-		t.Errorf("%v was opened, want the one that was closed", c.LocalAddr())
 	}
 }
 
@@ -307,80 +212,4 @@ func TestOverflow(t *testing.T) {
 			}
 		}
 	})
-}
-
-// In real time, with everything at once from many goroutines, for the race detector;
-// and nothing is left behind.
-func TestPacketConnConcurrent(t *testing.T) {
-	before := runtime.NumGoroutine()
-	n := netsim.NewNetwork(1)
-	n.SetLink(netsim.PacketLink{
-		Link: netsim.Link{Latency: ms, Jitter: 2 * ms, Loss: 0.1}, Duplicate: 0.1, Corrupt: 0.1,
-	})
-	conns := make([]*netsim.PacketConn, 4)
-	for i := range conns {
-		conns[i] = open(t, n, "")
-	}
-	var readers, writers sync.WaitGroup
-	for i, c := range conns {
-		for range 2 {
-			readers.Go(func() {
-				buf := make([]byte, 100)
-				for {
-					if _, _, err := c.ReadFrom(buf); errors.Is(err, net.ErrClosed) {
-						return
-					} else if err != nil { // a deadline
-						time.Sleep(ms)
-					}
-				}
-			})
-			writers.Go(func() {
-				for k := range 100 {
-					c.WriteTo(fmt.Append(nil, k), conns[(i+k)%4].LocalAddr())
-					c.SetReadDeadline(time.Now().Add(time.Duration(k%3) * ms))
-					time.Sleep(50 * time.Microsecond)
-				}
-			})
-		}
-		writers.Go(func() {
-			for k := range 20 {
-				c.Rebind("", k%2 == 0)
-				n.Route(c.Public(), netsim.Any).Blackout(ms)
-				n.SetLink(netsim.PacketLink{Link: netsim.Link{Latency: ms}})
-				n.Inject(c.Public(), conns[0].Public(), []byte("x"))
-				n.Counters()
-				n.Digest()
-				time.Sleep(ms)
-			}
-		})
-	}
-	stop := n.Tap(func(e netsim.Event) { _ = e.String() })
-	writers.Wait()
-	stop()
-	n.Close()
-	readers.Wait()
-	for range 100 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(10 * ms)
-	}
-	t.Errorf("%d goroutines are left of %d", runtime.NumGoroutine(), before)
-}
-
-// Latency holds in real time as well.
-func TestRealTime(t *testing.T) {
-	n, a, b := openTwo(t, netsim.PacketLink{Link: netsim.Link{Latency: 30 * ms}}, 1)
-	start := time.Now()
-	write(t, a, b, "x")
-	if _, _, err := b.ReadFrom(make([]byte, 10)); err != nil || time.Since(start) < 30*ms {
-		t.Errorf("ReadFrom: %v after %v", err, time.Since(start))
-	}
-	b.SetReadDeadline(time.Now().Add(20 * ms))
-	_, _, err := b.ReadFrom(make([]byte, 10))
-	wantErr(t, err, "read", os.ErrDeadlineExceeded)
-	time.AfterFunc(10*ms, func() { n.Close() })
-	b.SetReadDeadline(time.Time{})
-	_, _, err = b.ReadFrom(make([]byte, 10))
-	wantErr(t, err, "read", net.ErrClosed)
 }
