@@ -93,7 +93,11 @@ func closeWhileSending(e *env, h Transport) error {
 		for s := range senders {
 			before[s] = sent[s].Load()
 		}
-		g.do(func() error { one.Close(core.CodeNormal, "amid"); return nil })
+		closing := make(chan struct{})
+		go func() {
+			defer close(closing)
+			guard(func() error { return one.Close(core.CodeNormal, "amid") })
+		}()
 		var next [senders]int
 		for {
 			msg, err := to.next()
@@ -113,7 +117,10 @@ func closeWhileSending(e *env, h Transport) error {
 			}
 			next[s]++
 		}
-		if err := g.wait(e, "Send or Close"); err != nil {
+		if _, err := within(e, "Close", func() (struct{}, error) { <-closing; return struct{}{}, nil }); err != nil {
+			return err
+		}
+		if err := g.wait(e, "Send on a closed Conn"); err != nil {
 			return err
 		}
 		for s := range senders {

@@ -217,7 +217,7 @@ func listenCloseWhileDialling(e *env, h Transport) error {
 		g.do(r.l.Close)
 		_, err = withinExtra(e, h.Timeout, "a Dial to a Listener that is closed meanwhile, or its Accept,", func() (struct{}, error) {
 			g.wg.Wait()
-			return struct{}{}, g.err
+			return struct{}{}, g.first()
 		})
 		r.close()
 		if err != nil {
@@ -335,7 +335,7 @@ func acceptLosesNothing(e *env, h Transport) error {
 		case !errors.Is(err, context.DeadlineExceeded):
 			return fmt.Errorf("Accept: %w", err)
 		case time.Since(start) > e.wait:
-			return errors.Join(g.err, fmt.Errorf("%d connections were dialled and %d accepted, by an Accept whose context often ended", clients, accepted))
+			return errors.Join(g.first(), fmt.Errorf("%d connections were dialled and %d accepted, by an Accept whose context often ended", clients, accepted))
 		}
 	}
 	return g.wait(e, "Dial")

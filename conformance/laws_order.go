@@ -47,7 +47,7 @@ func orderReliable(e *env, h Transport) error {
 	g.do(func() error { return e.carry(a, d, 0, n, 32) })
 	_, err = withinExtra(e, 30*time.Second, "a stream of Reliable messages", func() (struct{}, error) {
 		g.wg.Wait()
-		return struct{}{}, g.err
+		return struct{}{}, g.first()
 	})
 	return err
 }
@@ -80,7 +80,7 @@ func orderSizes(e *env, h Transport) error {
 		for id, size := range lengths {
 			msg, err := to.next()
 			if err != nil {
-				return errors.Join(g.err, fmt.Errorf("waiting for message %d, of %d bytes: %w", id, size, err))
+				return errors.Join(g.first(), fmt.Errorf("waiting for message %d, of %d bytes: %w", id, size, err))
 			}
 			if !bytes.Equal(msg, message(id, size)) {
 				return fmt.Errorf("where message %d, of %d bytes, had to come, another of %d arrived", id, size, len(msg))
@@ -122,7 +122,7 @@ func orderSenders(e *env, h Transport) error {
 		for range senders * each {
 			msg, err := to.next()
 			if err != nil {
-				return errors.Join(g.err, err)
+				return errors.Join(g.first(), err)
 			}
 			id, err := number(msg)
 			if err != nil {
@@ -160,7 +160,7 @@ func orderMixed(e *env, h Transport) error {
 		for want := 0; want < n; {
 			msg, err := to.next()
 			if err != nil {
-				return errors.Join(g.err, fmt.Errorf("waiting for Reliable message %d: %w", want, err))
+				return errors.Join(g.first(), fmt.Errorf("waiting for Reliable message %d: %w", want, err))
 			}
 			switch id, err := number(msg); {
 			case err != nil:

@@ -125,15 +125,15 @@ func (e *env) stuff(c core.Conn, first int) (accepted []int, next int, err error
 }
 
 func (e *env) stuffSoon(c core.Conn, first int) (accepted []int, next int, err error) {
-	_, err = within(e, "Send to a peer that does not read", func() (struct{}, error) {
-		var err error
-		accepted, next, err = e.stuff(c, first)
-		return struct{}{}, err
-	})
-	if err != nil {
-		return nil, 0, err
+	type result struct {
+		accepted []int
+		next     int
 	}
-	return accepted, next, nil
+	got, err := within(e, "Send to a peer that does not read", func() (got result, err error) {
+		got.accepted, got.next, err = e.stuff(c, first)
+		return got, err
+	})
+	return got.accepted, got.next, err
 }
 
 func sendBackpressure(e *env, h Transport) error {

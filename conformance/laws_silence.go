@@ -27,7 +27,7 @@ var silenceLaws = []law[Transport]{
 // silent opens a room on whose network silence can fall.
 func (h Transport) silent(e *env) (*room, func(), error) {
 	if h.Silent == nil {
-		return nil, nil, skip("it needs Transport.Silent")
+		return nil, nil, skip("it needs Transport.Silent or Transport.NewOn")
 	}
 	t, silence := h.Silent(e.tb)
 	r, err := h.openOn(e, t)

@@ -114,7 +114,7 @@ func sizeReliable(e *env, h Transport) error {
 			for range 2 {
 				got, err := to.next()
 				if err != nil {
-					return errors.Join(g.err, fmt.Errorf("a Reliable message of %d bytes: %w", size, err))
+					return errors.Join(g.first(), fmt.Errorf("a Reliable message of %d bytes: %w", size, err))
 				}
 				if !bytes.Equal(got, msg) {
 					return fmt.Errorf("a Reliable message of %d bytes arrived as another of %d", size, len(got))

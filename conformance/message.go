@@ -107,9 +107,7 @@ func (e *env) carry(from, to *peer, first, last, size int) error {
 	var g group
 	g.do(func() error { return e.postAll(from, first, last, size) })
 	if err := to.expectAll(first, last); err != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return errors.Join(g.err, err)
+		return errors.Join(g.first(), err)
 	}
 	return g.wait(e, "Send")
 }

@@ -119,7 +119,7 @@ func sameEnd(a, b *core.CloseError) error {
 	return nil
 }
 
-// soon calls Recv directly, for at most what is soon.
+// recv calls Recv directly, for at most what is soon.
 func (e *env) recv(c core.Conn) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(e, e.wait)
 	defer cancel()
@@ -136,20 +136,25 @@ func within[T any](e *env, what string, f func() (T, error)) (T, error) {
 	return withinExtra(e, 0, what, f)
 }
 
-func withinExtra[T any](e *env, extra time.Duration, what string, f func() (T, error)) (v T, err error) {
-	done := make(chan struct{})
-	var got T
+func withinExtra[T any](e *env, extra time.Duration, what string, f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
 	go func() {
-		defer close(done)
-		err = guard(func() (err error) {
-			got, err = f()
+		var got result
+		err := guard(func() (err error) {
+			got.v, err = f()
 			return err
 		})
+		got.err = err
+		done <- got
 	}()
 	limit := e.wait + e.wait/2 + extra
 	select {
-	case <-done:
-		return got, err
+	case got := <-done:
+		return got.v, got.err
 	case <-time.After(limit):
 		var none T
 		return none, fmt.Errorf("%s has not returned within %v", what, limit)
@@ -191,10 +196,15 @@ func (g *group) wait(e *env, what string) error {
 		g.wg.Wait()
 		return struct{}{}, nil
 	})
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.err != nil {
-		return g.err
+	if first := g.first(); first != nil {
+		return first
 	}
 	return err
+}
+
+// first returns the first error so far.
+func (g *group) first() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
 }

@@ -117,18 +117,27 @@ func (r *room) pair() (dialed, accepted core.Conn, err error) { return r.pairOn(
 func (r *room) pairOn(l core.Listener) (dialed, accepted core.Conn, err error) {
 	ctx, cancel := context.WithTimeout(r.e, r.e.wait)
 	defer cancel()
-	var g group
-	g.do(func() (err error) {
-		accepted, err = r.acceptFrom(l)
-		return err
-	})
+	type result struct {
+		c   core.Conn
+		err error
+	}
+	other := make(chan result, 1)
+	go func() {
+		var got result
+		got.err = guard(func() (err error) {
+			got.c, err = r.acceptFrom(l)
+			return err
+		})
+		other <- got
+	}()
 	if dialed, err = r.dialTo(ctx, address(l)); err != nil {
 		return nil, nil, fmt.Errorf("Dial: %w", err)
 	}
-	if err := g.wait(r.e, "Accept"); err != nil {
-		return nil, nil, err
+	got, err := within(r.e, "Accept", func() (result, error) { return <-other, nil })
+	if err == nil {
+		err = got.err
 	}
-	return dialed, accepted, nil
+	return dialed, got.c, err
 }
 
 // link makes a connection and calls Recv on both of its ends.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
 )
 
@@ -15,9 +16,15 @@ type Transport struct {
 	// cleans up with Cleanup of the TB.
 	New func(testing.TB) core.Transport
 
+	// NewOn returns a fresh core.Transport whose sockets are opened on a simulated
+	// network, as by its ListenPacket. It is for adapters on datagrams, and zero means that
+	// the laws of bad networks are skipped.
+	NewOn func(testing.TB, *netsim.Network) core.Transport
+
 	// Silent returns a fresh core.Transport, and a function after whose call nothing
 	// passes any more between its Conns, without any of them being told: as if the
-	// cable were pulled. Zero means that the laws which need that are skipped.
+	// cable were pulled. Zero means that NewOn serves for that, or else that the laws
+	// which need it are skipped.
 	Silent func(testing.TB) (t core.Transport, silence func())
 
 	// Addr is what the laws listen at. Zero means "127.0.0.1:0". If it is not the
@@ -57,6 +64,13 @@ const anyPort = "127.0.0.1:0"
 
 // options fills in the defaults.
 func (h Transport) options() (Transport, options) {
+	if h.Silent == nil && h.NewOn != nil {
+		h.Silent = func(tb testing.TB) (core.Transport, func()) {
+			n := netsim.NewNetwork(h.Seed)
+			tb.Cleanup(func() { n.Close() })
+			return h.NewOn(tb, n), n.Cut
+		}
+	}
 	if h.Addr == "" {
 		h.Addr = anyPort
 	}
@@ -78,6 +92,6 @@ func (h Transport) options() (Transport, options) {
 func transportLaws() []law[Transport] {
 	return slices.Concat(
 		dialLaws, listenLaws, acceptLaws, strangerLaws, sendLaws, recvLaws, sizeLaws, orderLaws, closeLaws, endLaws,
-		dropLaws, statsLaws, wrapLaws, concurrencyLaws, silenceLaws, leakLaws,
+		dropLaws, statsLaws, wrapLaws, concurrencyLaws, silenceLaws, networkLaws, leakLaws,
 	)
 }
