@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,11 +93,20 @@ func TestNetworkPerfect(t *testing.T) {
 func TestNetworkDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := openTwo(t, netsim.PacketLink{}, 1)
+		a.SetWriteBuffer(1)
 		n.Route(a.Public(), b.Public()).SetLink(netsim.PacketLink{Link: netsim.Link{Latency: 70 * ms}})
 		n.Route(b.Public(), a.Public()).SetLink(netsim.PacketLink{Link: netsim.Link{Latency: 30 * ms}})
 		write(t, a, b, "up")
 		if got := drain(t, b, time.Second); len(got) != 1 || got[0].at != 70*ms {
 			t.Errorf("%v arrived", got)
+		}
+		for i := range 100 { // what is sent at one instant keeps its order
+			write(t, a, b, strconv.Itoa(i))
+		}
+		for i, p := range drain(t, b, time.Second) {
+			if p.data != strconv.Itoa(i) {
+				t.Errorf("packet %s came when %d was due", p.data, i)
+			}
 		}
 		write(t, b, a, "down")
 		if got := drain(t, a, time.Second); len(got) != 1 || got[0].at != 30*ms {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -62,6 +63,11 @@ func TestReadWrite(t *testing.T) {
 		}
 		_, err := a.WriteTo(make([]byte, netsim.MaxPacket+1), b.LocalAddr())
 		wantErr(t, err, "write", syscall.EMSGSIZE)
+		_, err = a.WriteToUDPAddrPort(make([]byte, netsim.MaxPacket+1), b.Public())
+		wantErr(t, err, "write", syscall.EMSGSIZE)
+		if !strings.Contains(err.Error(), b.LocalAddr().String()) {
+			t.Errorf("%v does not say where to", err)
+		}
 		if c := n.Counters(); c.Sent != 4 || c.Delivered != 4 || c.DeliveredBytes != 19 {
 			t.Errorf("Counters = %+v", c)
 		}

@@ -209,6 +209,13 @@ func TestRebind(t *testing.T) {
 			a.Rebind(second.String(), true)
 		}
 
+		// Back to a former one, without the others.
+		a.Rebind(first.String(), true)
+		a.Rebind(second.String(), false)
+		wantFrom(second)
+		reaches(first, 0)
+		reaches(second, 1)
+
 		// Another network, and the old ones are dead, for what is on its way too.
 		b.WriteToUDPAddrPort([]byte("on its way"), second)
 		third, err := a.Rebind("198.51.100.7:0", false)

@@ -41,11 +41,10 @@ func (c *PacketConn) setDeadline(t time.Time, read, write bool) error {
 			c.alarm.Stop()
 		}
 	case c.alarm == nil:
-		c.alarm = time.AfterFunc(wait, c.wake)
+		c.alarm = time.AfterFunc(wait, c.wake) // at once if the deadline is over
 	default:
 		c.alarm.Reset(wait)
 	}
-	c.ready.Broadcast() // those who wait look at the new one
 	return nil
 }
 

@@ -81,7 +81,15 @@ func TestTap(t *testing.T) {
 		}, 1)
 		seen := make(map[netsim.Fate]uint64)
 		var all, corrupted, copies uint64
+		var inside bool
+		var delivered, kept [][]byte
 		stop := n.Tap(func(e netsim.Event) {
+			if inside {
+				t.Error("a tap was called inside a tap")
+			}
+			inside = true
+			defer func() { inside = false }()
+			delivered, kept = append(delivered, slices.Clone(e.Data)), append(kept, e.Data)
 			seen[e.Fate]++
 			all++
 			if e.Corrupted {
@@ -105,8 +113,9 @@ func TestTap(t *testing.T) {
 			write(t, a, b, strings.Repeat("x", 7*i))
 			b.WriteTo([]byte("nobody"), named("10.0.0.1:1"))
 		}
-		n.Blackout(ms)
+		n.Cut()
 		write(t, a, b, "dark")
+		n.Heal()
 		b.SetReadBuffer(0)
 		time.Sleep(time.Second)
 		stop()
@@ -124,6 +133,9 @@ func TestTap(t *testing.T) {
 			if lines := strings.Count(log.String(), " bytes "+fate.String()); lines != int(want) {
 				t.Errorf("the log has %d lines with %q, want %d", lines, fate, want)
 			}
+		}
+		if !slices.EqualFunc(delivered, kept, bytes.Equal) {
+			t.Error("the bytes that a tap kept have changed")
 		}
 		write(t, a, b, "unseen")
 		if all != c.Sent+c.Duplicated+c.Injected {
