@@ -109,7 +109,7 @@ var codecUseMutants = []codecMutant{
 			b, err := d.Msgp.Append(nil, v)
 			buf = b
 			mu.Unlock()
-			time.Sleep(100 * time.Microsecond)
+			time.Sleep(time.Millisecond)
 			mu.Lock()
 			defer mu.Unlock()
 			return append(dst, buf...), err

@@ -126,7 +126,7 @@ var sinkEndLaws = []law[Sink]{
 		}),
 	sinkReads("Close/UnderFire", "A write that meets Close is stored if it returned nil, and else failed with ErrClosed.",
 		func(k *sinkKit) error {
-			const workers, most = 4, 2000
+			const workers, most = 4, 50_000
 			names, errs := make([]string, workers), make([]error, workers)
 			stored := make([]uint64, workers)
 			var wg sync.WaitGroup

@@ -102,8 +102,9 @@ var sinkEndMutants = []sinkMutant{
 				return 0, core.ErrClosed
 			}
 			if queue = append(queue, events...); len(queue) >= 64 {
-				_, _ = d.Sink.WriteEvents(ctx, queue)
-				queue = nil
+				last := len(queue) - 1
+				_, _ = d.Sink.WriteEvents(ctx, queue[:last])
+				queue = queue[last:]
 			}
 			return len(events), nil
 		}

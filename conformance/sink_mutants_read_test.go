@@ -224,7 +224,7 @@ var sinkReadMutants = []sinkMutant{
 		d.eachKey(func(s *core.Snapshot) {
 			own := *s
 			slot.Store(&own)
-			time.Sleep(500 * time.Microsecond)
+			time.Sleep(2 * time.Millisecond)
 			*s = *slot.Load()
 		})
 	}},

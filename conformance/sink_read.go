@@ -233,10 +233,15 @@ var sinkReadLaws = []law[Sink]{
 			var all []core.Snapshot
 			var events []core.Event
 			for epoch := range uint64(workers + 1) {
+				var own []core.Snapshot
 				for tick := range uint64(ticks) {
 					all = append(all, sinkSnapshotOf(shared, epoch, tick, 2))
+					if epoch < workers {
+						own = append(own, sinkSnapshotOf(names[epoch], 1, tick, 3))
+					}
 				}
 				if epoch < workers {
+					errs = append(errs, k.holdsSnapshots(names[epoch], own...))
 					events = append(events, sinkEventsOf(shared, epoch, 1, 2*ticks)...)
 					errs = append(errs, k.holdsEvents(names[epoch], sinkEventsOf(names[epoch], 1, 1, ticks)...))
 				}
