@@ -27,7 +27,7 @@ type Verdict struct {
 // copies and what is injected. nil ends that.
 //
 // It runs while the Network is locked: it must not call the Network or its
-// PacketConns, nor keep Packet.Data, nor change it.
+// PacketConns, which would wait for ever, nor keep Packet.Data, nor change it.
 func (n *Network) SetFilter(filter func(Packet) Verdict) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -59,13 +59,15 @@ func (f Fate) String() string {
 	return fmt.Sprintf("fate %d", uint8(f))
 }
 
-// An Event is the end of one copy of a packet.
+// An Event is the end of one copy of a packet. Its Data is what arrived, or would have,
+// and belongs to the tap. Its Index is 0 if the packet was injected or nobody was there
+// when it was sent.
 type Event struct {
-	Packet                  // Data as it arrived, for the tap to keep; Index is 0 if nobody was there or it was injected
-	Fate      Fate          //
+	Packet
+	Fate      Fate
 	Copy      int           // 0 for the packet itself, 1 and so on for the copies of Duplicate
-	Corrupted bool          //
-	Injected  bool          //
+	Corrupted bool          // Data is not what was sent
+	Injected  bool          // by Inject, and no PacketConn sent it
 	At        time.Duration // when, since NewNetwork
 }
 
