@@ -163,7 +163,7 @@ func TestMemory(t *testing.T) {
 			return int64(m.HeapAlloc)
 		}
 		wave := func() {
-			for range 50 {
+			for range 30 {
 				r := g.intrude()
 				for i := range uint64(100) {
 					r.say(core.Unreliable, input(i+1, i+1, 9999, 1, 1))
@@ -180,7 +180,7 @@ func TestMemory(t *testing.T) {
 			wave()
 		}
 		if grown := heap() - before; grown > 4<<20 {
-			t.Errorf("150 hostile players left %d KiB behind", grown>>10)
+			t.Errorf("90 hostile players left %d KiB behind", grown>>10)
 		}
 	})
 }

@@ -34,6 +34,7 @@ func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the soak is long")
 	}
+	t.Parallel() // with the random matches
 	noLeak(t)
 	const clients, rate = 32, 64
 	var stop atomic.Bool
