@@ -154,14 +154,14 @@ func TestWhatAppendTakesDecodeTakes(t *testing.T) {
 	for i := range 40 {
 		wide[int16(i)] = [300]byte{}
 	}
-	for _, unit := range []any{
+	for i, unit := range []any{
 		map[string]any{}, map[string]any{"": nil}, map[string]any{"x": 1}, map[string]int{"x": 1}, map[int]int{}, map[uint64]int{1 << 63: 0},
 		[]any{}, []any{nil}, "", "x", "xy", 1, -500, 1.5, float32(1), []byte{}, []byte{1}, time.Unix(1, 1), nil, true, []string{""}, [2]byte{},
 		bulky{}, &bulky{}, []*inner{nil, {}}, struct{}{}, genLoose{}, genWides{List: make([]genWide, 1)}, genVec{}, genNames{"", "", ""},
 		inner{1, 2}, [3]int8{}, []int8{1, 2, 3}, map[string][]string{"a": {"b"}}, wide, *sampleSnapshot(3), sampleSnapshot(3).Players,
 	} {
 		for _, n := range []int{8, 9, 1793} {
-			if raced && n == 8 {
+			if raced && n != []int{9, 1793}[i%2] {
 				continue
 			}
 			if _, ok := unit.(map[int16][300]byte); ok && n > 9 {

@@ -111,7 +111,7 @@ var codecTripLaws = []law[Codec]{
 				pairs[i] = codecPair{int16(i), int16(-i)}
 				table[fmt.Sprint("key ", i)] = pairs[i]
 			}
-			return k.trips(strings.Repeat("\x00\xff1MiB ", 1<<20/7), bytes.Repeat([]byte("1 MiB.\n"), 1<<20/7), numbers, list, pairs, table)
+			return k.trips(strings.Repeat("\x001 MiB ", 1<<20/7), bytes.Repeat([]byte("1 MiB.\n"), 1<<20/7), numbers, list, pairs, table)
 		}),
 }
 

@@ -97,7 +97,15 @@ var (
 		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), time.Date(2024, 2, 29, 1, 2, 3, 4000, time.FixedZone("far", 14*3600))}
 )
 
-// codecFill fills v with a value of its type; deep is how many levels it may have.
+// codecTameFloats and codecTameTexts are floats and texts that even a codec with declared exceptions takes,
+// so that one such exception does not break the laws of other matters.
+var (
+	codecTameFloats = []float64{0, 1, -0.5, 0.1, math.MaxFloat32, math.MaxFloat64, math.SmallestNonzeroFloat64, math.Pi, 1 << 53}
+	codecTameTexts  = []string{"", "a", "\x00", "héllo 世界 🎲", "\"quoted\"\n\\", "null", strings.Repeat("x", 31), strings.Repeat("y", 32)}
+)
+
+// codecFill fills v with a value of its type, of the tame ones; deep is how many
+// levels it may have.
 func codecFill(r *rand.Rand, v reflect.Value, deep int) {
 	t := v.Type()
 	if t == reflect.TypeFor[time.Time]() {
@@ -120,11 +128,11 @@ func codecFill(r *rand.Rand, v reflect.Value, deep int) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		v.SetUint(r.Uint64() >> (64 - t.Bits()) >> r.IntN(t.Bits()))
 	case reflect.Float32:
-		v.SetFloat(float64(float32(codecFloats[r.IntN(len(codecFloats))])))
+		v.SetFloat(float64(float32(r.NormFloat64())))
 	case reflect.Float64:
-		v.SetFloat([]float64{r.NormFloat64(), codecFloats[r.IntN(len(codecFloats))]}[r.IntN(2)])
+		v.SetFloat([]float64{r.NormFloat64(), codecTameFloats[r.IntN(len(codecTameFloats))]}[r.IntN(2)])
 	case reflect.String:
-		v.SetString(codecStrings[r.IntN(len(codecStrings)-1)])
+		v.SetString(codecTameTexts[r.IntN(len(codecTameTexts))])
 	case reflect.Slice:
 		if r.IntN(6) == 0 {
 			return
@@ -160,8 +168,8 @@ func codecFill(r *rand.Rand, v reflect.Value, deep int) {
 			}
 		}
 	case reflect.Interface:
-		kinds := []reflect.Type{reflect.TypeFor[bool](), reflect.TypeFor[int64](), reflect.TypeFor[uint64](), reflect.TypeFor[float64](), reflect.TypeFor[string](),
-			reflect.TypeFor[[]byte](), reflect.TypeFor[time.Time](), reflect.TypeFor[int](), reflect.TypeFor[[]any](), reflect.TypeFor[map[string]any]()}
+		kinds := []reflect.Type{reflect.TypeFor[bool](), reflect.TypeFor[int32](), reflect.TypeFor[uint16](), reflect.TypeFor[float64](), reflect.TypeFor[string](),
+			reflect.TypeFor[[]any](), reflect.TypeFor[map[string]any]()}
 		if i := r.IntN(len(kinds) + 1); i < len(kinds) {
 			x := reflect.New(kinds[i]).Elem()
 			codecFill(r, x, deep-1)
