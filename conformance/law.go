@@ -81,6 +81,8 @@ func runLaws[S any](t *testing.T, laws []law[S], s S, o options) {
 
 // checkLaw runs one check under its deadline. A check that does not come back is
 // reported with the goroutines that hang, and left behind.
+//
+//lint:ignore ST1008 what was seen comes first here, as in a failure
 func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs []string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
