@@ -49,7 +49,8 @@ type Server struct {
 	Transport core.Transport
 	// Codec encodes values. Zero means codec.Msgp.
 	Codec core.Codec
-	// Logger gets what an operator wants to know. Zero means that nothing is logged.
+	// Logger gets what an operator wants to know. Zero means that warnings and errors,
+	// such as a panic in the match, go to slog.Default; slog.DiscardHandler is silence.
 	Logger *slog.Logger
 	// Ready is called once with the address that players type, when they can. Zero
 	// means that nobody is told.
@@ -62,6 +63,9 @@ type Server struct {
 func Serve(ctx context.Context, addr string, s Server) error {
 	if s.Codec == nil {
 		s.Codec = codec.Msgp{}
+	}
+	if s.Logger == nil {
+		s.Logger = slog.New(loud{slog.Default().Handler()})
 	}
 	srv, err := server.New(server.Config{
 		Schema: s.Schema, Codec: s.Codec, Match: s.Match,
@@ -92,6 +96,16 @@ func Serve(ctx context.Context, addr string, s Server) error {
 	}
 	return srv.Serve(ctx, ln)
 }
+
+// loud is a log handler for warnings and errors only.
+type loud struct{ slog.Handler }
+
+func (l loud) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && l.Handler.Enabled(ctx, level)
+}
+
+func (l loud) WithAttrs(attrs []slog.Attr) slog.Handler { return loud{l.Handler.WithAttrs(attrs)} }
+func (l loud) WithGroup(name string) slog.Handler       { return loud{l.Handler.WithGroup(name)} }
 
 // Address returns the address that players type to reach ln, with the pin of the
 // server's key. Where ln listens on every interface, the host in it is localhost:

@@ -23,24 +23,9 @@ func TestReadmeProgram(t *testing.T) {
 	if !found {
 		t.Fatal("README.md has no program")
 	}
-	const head = `package main
-
-import (
-	"context"
-	"fmt"
-
-	"github.com/parley-net/parley"
-	"github.com/parley-net/parley/core/rpc"
-	"github.com/parley-net/parley/core/server"
-	"github.com/parley-net/parley/core/state"
-)
-
-func main() { _, _ = serve, play }
-
-`
 	dir := t.TempDir()
 	file := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(file, []byte(head+code), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	here, err := os.Getwd()

@@ -84,9 +84,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 func overview(out io.Writer) {
 	fmt.Fprint(out, "parley: for those who make and run games with parley\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(out, "  parley %-28s %s\n", c.name+" "+c.args, c.summary)
+		fmt.Fprintf(out, "  parley %-30s %s\n", c.name+" "+c.args, c.summary)
 	}
-	fmt.Fprintf(out, "  parley %-28s %s\n", "help [COMMAND]", "how a command is used")
+	fmt.Fprintf(out, "  parley %-30s %s\n", "help [COMMAND]", "Show how a command is used")
 }
 
 func (c *command) usage(flags *flag.FlagSet, out io.Writer) {

@@ -57,6 +57,7 @@ type Client struct {
 	lobby   *lobby.Lobby
 	started bool
 	onPhase []func(started bool)
+	onWho   []func(lobby.Player)
 
 	frames  link.Frames
 	packets link.Packets
@@ -215,7 +216,8 @@ func (c *Client) Room() string { return c.room }
 // World returns this client's copy of the shared objects.
 func (c *Client) World() *state.World { return c.replica.World() }
 
-// Lobby returns this client's copy of who is in the room. It is for reading.
+// Lobby returns this client's copy of who is in the room. It is for reading, and
+// filled by the first Update.
 func (c *Client) Lobby() *lobby.Lobby { return c.lobby }
 
 // Started reports whether the match has started.
@@ -224,6 +226,11 @@ func (c *Client) Started() bool { return c.started }
 // OnPhase adds a hook that runs when the match starts, and when the room returns to
 // the lobby.
 func (c *Client) OnPhase(fn func(started bool)) { c.onPhase = append(c.onPhase, fn) }
+
+// OnPlayer adds a hook that runs for each player who comes, goes or changes, as it
+// is now: one who left is Disconnected. Those who are here when this client joins
+// come with its first Update.
+func (c *Client) OnPlayer(fn func(lobby.Player)) { c.onWho = append(c.onWho, fn) }
 
 // Tick returns the server's tick of the newest state that is here.
 func (c *Client) Tick() uint64 { return c.World().Tick() }

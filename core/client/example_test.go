@@ -167,5 +167,5 @@ func ExampleDial_errors() {
 	// refused: false parley: client: no Transport; tcp.New(tcp.Config{}) is one
 	// refused: false parley: no schema: list the game's classes and calls with state.NewSchema
 	// refused: true  parley: dial mouse: nobody listens
-	// refused: true  parley: join house: parley: there is no room "attic", and no place for another
+	// refused: true  parley: join house: refused: there is no room "attic", and no place for another
 }

@@ -54,7 +54,11 @@ func (c *Client) message(kind wire.Kind, r *wire.Reader) {
 			p.Info = append([]byte(nil), p.Info...)
 			c.lobby.Put(lobby.Player{ID: state.PlayerID(p.ID), Status: lobby.Status(p.Status), Ready: p.Ready, Info: p.Info})
 		}
-		c.lobby.TakeChanges()
+		for _, p := range c.lobby.TakeChanges() {
+			for _, fn := range c.onWho {
+				fn(p)
+			}
+		}
 	case wire.KindPhase:
 		started := r.Bool()
 		if r.End() != nil || started == c.started {

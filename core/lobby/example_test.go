@@ -33,12 +33,12 @@ func Example() {
 	_, err = l.Join([]byte("Eve"))
 	fmt.Println(err)
 	// Output:
-	// parley: the room is full: 2 of 2 seats are taken true
+	// refused: the room is full: 2 of 2 seats are taken true
 	// begin: false
 	// begin: true
 	// player 1 Ann: ok
 	// player 2 Bob: lost connection
-	// parley: the match has started and takes no more players
+	// refused: the match has started and takes no more players
 }
 
 // A game decides for itself when its match begins.

@@ -59,9 +59,9 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string {
 	if e.Reason == "" {
-		return "parley: " + e.Code.String()
+		return "refused: " + e.Code.String()
 	}
-	return "parley: " + e.Reason
+	return "refused: " + e.Reason
 }
 
 // Is reports whether target is core.ErrRefused.
@@ -94,7 +94,11 @@ func (l *Lobby) Join(info []byte) (state.PlayerID, error) {
 	case l.started && !l.late:
 		return 0, &RefusedError{core.CodeStarted, "the match has started and takes no more players"}
 	case l.seats > 0 && taken >= l.seats:
-		return 0, &RefusedError{core.CodeFull, fmt.Sprintf("the room is full: %d of %d seats are taken", taken, l.seats)}
+		reason := fmt.Sprintf("the room is full: %d of %d seats are taken", taken, l.seats)
+		if lost := taken - l.Connected(); lost > 0 {
+			reason += fmt.Sprintf(", %d of them kept for players who lost their connection", lost)
+		}
+		return 0, &RefusedError{core.CodeFull, reason}
 	case len(info) > MaxInfo:
 		return 0, &RefusedError{core.CodeRefused, fmt.Sprintf("the player info has %d bytes; at most %d are allowed", len(info), MaxInfo)}
 	}

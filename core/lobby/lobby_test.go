@@ -33,7 +33,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"a free seat", 2, false, func(l *lobby.Lobby) { join(t, l, 1) }, nil, 0, ""},
 		{"full", 2, false, func(l *lobby.Lobby) { join(t, l, 2) }, nil, core.CodeFull, "the room is full: 2 of 2 seats are taken"},
-		{"full of players who lost the connection", 1, false, func(l *lobby.Lobby) { join(t, l, 1); l.Lose(1) }, nil, core.CodeFull, "the room is full: 1 of 1 seats are taken"},
+		{"full of players who lost the connection", 1, false, func(l *lobby.Lobby) { join(t, l, 1); l.Lose(1) }, nil, core.CodeFull, "the room is full: 1 of 1 seats are taken, 1 of them kept for players who lost their connection"},
 		{"one has left", 2, false, func(l *lobby.Lobby) { join(t, l, 2); l.Leave(1) }, nil, 0, ""},
 		{"no limit", 0, false, func(l *lobby.Lobby) { join(t, l, 500) }, nil, 0, ""},
 		{"started", 2, false, (*lobby.Lobby).Start, nil, core.CodeStarted, "the match has started and takes no more players"},
@@ -57,7 +57,7 @@ func TestRefusals(t *testing.T) {
 				return
 			}
 			var refused *lobby.RefusedError
-			if !errors.As(err, &refused) || refused.Code != c.code || err.Error() != "parley: "+c.text {
+			if !errors.As(err, &refused) || refused.Code != c.code || err.Error() != "refused: "+c.text {
 				t.Fatalf("Join returned %v, want %v: %s", err, c.code, c.text)
 			}
 			if !errors.Is(err, core.ErrRefused) || errors.Is(err, core.ErrClosed) {
@@ -68,7 +68,7 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if got := (&lobby.RefusedError{Code: core.CodeFull}).Error(); got != "parley: full" {
+	if got := (&lobby.RefusedError{Code: core.CodeFull}).Error(); got != "refused: full" {
 		t.Errorf("a refusal without a reason reads %q", got)
 	}
 }

@@ -39,8 +39,7 @@ func (c *ServerCall[O, A]) Call(obj O, args A) error {
 }
 
 // Handle has fn run for each call, on the goroutine of the room's match. A later
-// Handle takes the earlier one's place. It panics if the call is not in the schema, or
-// has arguments that the codec cannot carry.
+// Handle takes the earlier one's place. It panics if the call is not in the schema.
 func (c *ServerCall[O, A]) Handle(h ServerHost, fn func(obj O, from Caller, args A)) {
 	handle(h.ServerCalls(), c, &c.call, fn)
 }
@@ -87,8 +86,7 @@ func (c *ClientCall[O, A]) CallTo(obj O, args A, players ...state.PlayerID) erro
 }
 
 // Handle has fn run for each call, inside the client's Update or Frames. A later
-// Handle takes the earlier one's place. It panics if the call is not in the schema, or
-// has arguments that the codec cannot carry.
+// Handle takes the earlier one's place. It panics if the call is not in the schema.
 func (c *ClientCall[O, A]) Handle(h ClientHost, fn func(obj O, from Caller, args A)) {
 	handle(h.ClientCalls(), c, &c.call, fn)
 }

@@ -64,7 +64,7 @@ type call struct {
 }
 
 func (c *call) describe() state.PartInfo {
-	info := state.PartInfo{Kind: "call", Name: c.name}
+	info := state.PartInfo{Kind: "call", Name: c.name, On: c.class, Types: []reflect.Type{c.args}}
 	switch {
 	case c.name == "":
 		info.Err = errors.New("parley: a call has no name")

@@ -56,9 +56,6 @@ func handle[O state.Entity, A any](t *Table, part state.Part, c *call, fn func(O
 	if !ok {
 		panic(fmt.Sprintf("parley: call %s is not in the schema: add it to state.NewSchema", c.name))
 	}
-	if err := supports(t.world.Codec(), c.args); err != nil {
-		panic(fmt.Sprintf("parley: arguments of call %s: %v", c.name, err))
-	}
 	t.handlers[number] = func(e state.Entity, from Caller, b []byte) error {
 		obj, ok := e.(O)
 		if !ok {

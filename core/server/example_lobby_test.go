@@ -125,7 +125,7 @@ func ExampleServer_rooms() {
 	// asked for "red", got "red" as player 1
 	// asked for "blue", got "blue" as player 1
 	// asked for "red", got "red" as player 2
-	// parley: join game: parley: there is no room "green", and no place for another
+	// parley: join game: refused: there is no room "green", and no place for another
 }
 
 // Shutdown ends a server: the loops over Ticks end, matches return, players get the

@@ -123,7 +123,7 @@ func (r *Room) message(n *session, msg []byte) {
 	}
 	if rd.Err() != nil {
 		r.stats.Malformed++
-		r.log.Warn("malformed message", "player", n.player.id, "kind", kind, "err", rd.Err())
+		r.log.Debug("malformed message", "player", n.player.id, "kind", kind, "err", rd.Err())
 		r.expel(n, core.CodeProtocol, "it sent a malformed message")
 	}
 }
@@ -190,18 +190,29 @@ func (r *Room) handled(p *Player, rd *wire.Reader, err error) {
 		r.log.Error("a handler panicked", "player", p.id, "panic", panicked.Value, "stack", string(panicked.Stack))
 	case errors.Is(err, rpc.ErrNoObject):
 		r.stats.Gone++
-	case errors.Is(err, rpc.ErrUnhandled), errors.Is(err, rpc.ErrNotOwner):
+	default:
 		p.refused++
 		r.stats.Refused++
-		r.log.Debug("refused", "player", p.id, "err", err)
-	default: // unknown, or arguments of another type: no honest client of this schema
-		p.refused++
-		r.stats.Refused++
-		r.log.Debug("refused", "player", p.id, "err", err)
+		r.warnOnce(p, err)
 		if errors.Is(err, rpc.ErrUnknown) {
 			rd.Fail(err.Error())
 		}
 	}
+}
+
+// warnings is how many sorts of refusals a room tells the operator of: enough for
+// the mistakes of a developer, and nothing for a hostile client to fill a log with.
+const warnings = 32
+
+// warnOnce logs a refusal, loudly the first time that one reads so.
+func (r *Room) warnOnce(p *Player, err error) {
+	text := err.Error()
+	if !r.warned[text] && len(r.warned) < warnings {
+		r.warned[text] = true
+		r.log.Warn("refused; more of the same are only counted", "player", p.id, "err", text)
+		return
+	}
+	r.log.Debug("refused", "player", p.id, "err", text)
 }
 
 // end handles the end of a player's connection.
@@ -215,8 +226,11 @@ func (r *Room) end(n *session, err error) {
 	case closed != nil && !closed.Remote && closed.Code == core.CodeFlood:
 		r.expel(n, closed.Code, closed.Reason)
 	default:
-		r.log.Debug("connection ended", "player", n.player.id, "err", err)
-		r.lose(n, core.CodeNormal, "")
+		why := core.CodeLost
+		if closed != nil {
+			why = closed.Code
+		}
+		r.lose(n, why, err.Error())
 	}
 }
 
@@ -226,7 +240,7 @@ func (r *Room) expel(n *session, code core.Code, reason string) {
 		return
 	}
 	n.ended = true
-	r.log.Warn("expelled", "player", n.player.id, "addr", n.conn.RemoteAddr(), "code", code, "reason", reason)
+	r.log.Info("expelled", "player", n.player.id, "addr", n.conn.RemoteAddr(), "code", code, "reason", reason)
 	r.srv.work.Go(func() { _ = n.conn.Close(code, reason) })
 	r.leave(n.player)
 }

@@ -51,6 +51,7 @@ type Room struct {
 	looked   time.Time  // when housekeep looked last
 	awake    time.Time  // since when it looks regularly
 	stats    Stats
+	warned   map[string]bool
 	closed   chan struct{} // closed when the match has returned: nobody gets in any more
 }
 
@@ -80,6 +81,7 @@ func newRoom(ctx context.Context, s *Server, name string) *Room {
 		lobby:  lobby.New(s.cfg.Seats, !s.cfg.RefuseLate),
 		in:     inbox{notify: make(chan struct{}, 1)},
 		timer:  time.NewTimer(0),
+		warned: make(map[string]bool),
 		closed: make(chan struct{}),
 
 		playing: true,
@@ -263,8 +265,11 @@ func (r *Room) flush() {
 func (r *Room) run() error {
 	r.log.Info("room opened")
 	err := r.play()
-	if err != nil && !(r.over() && endsWithServer(err)) {
+	switch {
+	case err != nil && !(r.over() && endsWithServer(err)):
 		r.log.Error("match failed", "err", err)
+	case err == nil && r.stats.Ticks == 0 && !r.over():
+		r.log.Warn("the match returned without a tick; a match lasts as long as it ranges over Room.Ticks")
 	}
 	r.playing = false
 	close(r.closed)

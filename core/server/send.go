@@ -86,8 +86,9 @@ func (r *Room) some(ids []state.PlayerID) []*Player {
 type Lobby struct{ r *Room }
 
 // Wait handles what comes in and sends what changed until the condition holds, then
-// starts the match: from then on Config.RefuseLate refuses players. It fails with a core.ErrClosed when the
-// server shuts down first.
+// starts the match: from then on Config.RefuseLate refuses players. It fails with a
+// core.ErrClosed when the server shuts down first. Calls and events come in meanwhile:
+// handlers for them belong before it.
 func (l *Lobby) Wait(until lobby.Condition) error {
 	r := l.r
 	for !until(r.lobby) {

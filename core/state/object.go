@@ -100,7 +100,7 @@ func (o *Object) Despawn() {
 }
 
 // SetOwner gives the object to another player, or to Server. Hooks run before it
-// returns. On a client it panics with an *AuthorityError.
+// returns. When a player leaves a room, what it still owns despawns. On a client it panics with an *AuthorityError.
 func (o *Object) SetOwner(p PlayerID) {
 	if !o.alive || o.owner == p {
 		return

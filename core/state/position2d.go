@@ -76,6 +76,9 @@ func (p *Position2D) Y() float64 { return p.at.Y }
 // At returns the position in units.
 func (p *Position2D) At() Vec2 { return p.at }
 
+// String returns the position, such as "(1.5, 20)".
+func (p Position2D) String() string { return fmt.Sprintf("(%g, %g)", p.at.X, p.at.Y) }
+
 // Size returns the object's rectangle's size in units.
 func (p *Position2D) Size() Vec2 { return p.cfg.Size }
 

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/parley-net/parley/core"
 )
 
 // Part is one entry of a Schema: a class of objects (Class), or a call or an event
@@ -24,6 +26,12 @@ type PartInfo struct {
 	Name  string   // unique among the parts of its kind
 	Lines []string // what must be alike in both builds, for people to read
 	Err   error    // why it cannot be used, or nil
+
+	// On is the class of objects that the part is about, a pointer to a struct that
+	// must be in the schema too; nil or an interface for none in particular.
+	On reflect.Type
+	// Types are the types that the codec must carry for it.
+	Types []reflect.Type
 }
 
 // Schema lists what server and clients share. It is made once, usually in a
@@ -76,6 +84,12 @@ func NewSchema(parts ...Part) *Schema {
 			c.number = len(s.classes)
 			s.classes = append(s.classes, &c)
 			s.byType[c.typ] = &c
+		}
+	}
+	for _, e := range entries {
+		if on := e.info.On; on != nil && on.Kind() == reflect.Pointer && !s.hasClass(on.Elem().Name()) {
+			errs = append(errs, fmt.Errorf("parley: schema: %s %s is on class %s, which is missing: add state.Class[%s]()",
+				e.info.Kind, e.info.Name, on.Elem().Name(), on.Elem().Name()))
 		}
 	}
 	s.text = text.String()
@@ -180,4 +194,26 @@ func mergedHeads(a, b section) []string {
 	heads := append(slices.Clone(a.heads), b.heads...)
 	slices.Sort(heads)
 	return slices.Compact(heads)
+}
+
+func (s *Schema) hasClass(name string) bool {
+	return slices.ContainsFunc(s.classes, func(c *class) bool { return c.name == name })
+}
+
+// checkTypes asks a codec that can tell beforehand whether it carries what the
+// parts need.
+func (s *Schema) checkTypes(codec core.Codec) error {
+	can, ok := codec.(interface{ Supports(reflect.Type) error })
+	if !ok {
+		return nil
+	}
+	for _, p := range s.parts {
+		info := p.Describe()
+		for _, t := range info.Types {
+			if err := can.Supports(t); err != nil {
+				return fmt.Errorf("parley: %s %s: %w", info.Kind, info.Name, err)
+			}
+		}
+	}
+	return nil
 }

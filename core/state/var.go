@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -18,6 +19,7 @@ type Var[T any] struct {
 	val   T
 	o     *Object
 	def   *fieldDef
+	self  *Var[T] // where it was bound, so that a copy is told apart
 	hooks []func(old, new T)
 	old   T // on a client, while hooks wait
 	fresh bool
@@ -26,11 +28,12 @@ type Var[T any] struct {
 // NewVar returns a Var that holds x, for an object to be spawned.
 func NewVar[T any](x T) Var[T] { return Var[T]{val: x} }
 
-// Get returns the value.
+// Get returns the value. What it points into, a slice or a map, is not to be changed:
+// change a clone, and Set that.
 func (v *Var[T]) Get() T { return v.val }
 
 // String formats the value as fmt.Sprint does.
-func (v *Var[T]) String() string { return fmt.Sprint(v.val) }
+func (v Var[T]) String() string { return fmt.Sprint(v.val) }
 
 // OnChange adds a hook that runs with the old and the new value when they differ:
 // on the server inside Set, on a client when a value arrived and all of its packet
@@ -39,8 +42,8 @@ func (v *Var[T]) OnChange(fn func(old, new T)) { v.hooks = append(v.hooks, fn) }
 
 // Set changes the value, here and then on every client, and runs the hooks if it
 // differs. On a client it panics with an *AuthorityError, and with a *ValueError
-// for a value that the codec refuses or that is longer than MaxValue; the old value
-// then stays. On an object that is not in a world it only changes the value here.
+// for a value that the codec refuses or that is longer than MaxValue, and on a copy
+// of an object's Var; the old value then stays. On an object that is not in a world it only changes the value here.
 func (v *Var[T]) Set(x T) {
 	if v.o == nil {
 		v.val = x
@@ -48,6 +51,9 @@ func (v *Var[T]) Set(x T) {
 	}
 	if !v.o.world.authority {
 		v.o.mustServe("Var.Set of " + v.def.name)
+	}
+	if v.self != v {
+		panic(&ValueError{Field: v.def.name, Err: errCopy})
 	}
 	old := v.val
 	v.val = x
@@ -97,7 +103,9 @@ func (v *Var[T]) shape() fieldShape {
 	return s
 }
 
-func (v *Var[T]) bind(o *Object, def *fieldDef) { v.o, v.def = o, def }
+func (v *Var[T]) bind(o *Object, def *fieldDef) { v.o, v.def, v.self = o, def, v }
+
+var errCopy = errors.New("this is a copy of the variable; set the one in the object")
 
 func (v *Var[T]) write([]int64) error {
 	_, err := v.store()

@@ -187,3 +187,24 @@ func TestRef(t *testing.T) {
 		t.Error("a reference to what went away finds it")
 	}
 }
+
+// A copy of an object's Var refuses to be set: it would change nothing but itself.
+func TestVarCopy(t *testing.T) {
+	w := mustWorld(t, NewSchema(Class[copied]()))
+	g := Spawn(w, &copied{Gold: NewVar(1)})
+	gold := g.Gold
+	defer func() {
+		if err, ok := recover().(*ValueError); !ok || err.Field != "copied.Gold" {
+			t.Errorf("Set on a copy: %v", err)
+		}
+		if g.Gold.Get() != 1 || fmt.Sprint(g.Gold) != "1" {
+			t.Errorf("the original holds %v", g.Gold)
+		}
+	}()
+	gold.Set(2)
+}
+
+type copied struct {
+	Object
+	Gold Var[int]
+}

@@ -69,6 +69,9 @@ func newWorld(s *Schema, c core.Codec) (*World, error) {
 			return nil, err
 		}
 	}
+	if err := s.checkTypes(c); err != nil {
+		return nil, err
+	}
 	w := &World{
 		schema:  s,
 		codec:   c,
@@ -139,7 +142,8 @@ func (w *World) Refused() uint64 { return w.refused }
 // travel (*ValueError).
 func Spawn[O Entity](w *World, obj O) O { return SpawnFor(w, Server, obj) }
 
-// SpawnFor is Spawn for an object that belongs to a player.
+// SpawnFor is Spawn for an object that belongs to a player. In a room it despawns
+// when the player leaves.
 func SpawnFor[O Entity](w *World, owner PlayerID, obj O) O {
 	if err := w.spawn(obj, owner); err != nil {
 		panic(err)

@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		return parley.Serve(ctx, *addr, parley.Server{
 			Schema: Schema, Match: b.match, Transport: newTransport(key),
 			Ready: func(addr string) {
-				fmt.Fprintf(out, "Knights join with:\n\n  go run ./examples/knights join -transport=%s -name=NAME '%s'\n\n", *transport, addr)
+				fmt.Fprintf(out, "Knights join with:\n\n  go run ./examples/knights join -transport=%s -name=NAME '%s'\n\nFrom another machine, put this one's name or address before the colon.\n\n", *transport, addr)
 			},
 		})
 	case "join":
