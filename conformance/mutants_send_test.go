@@ -95,7 +95,7 @@ var sendMutants = []mutant{
 			return core.ErrBackpressure
 		}
 		return err
-	}), nil},
+	}), func(h *Transport) { h.Timeout = 4 * time.Second }},
 	{of("Send/UnreliableRecovers"), "sends nothing Unreliable any more once it has dropped some", onSend(func(c *doubleConn, d core.Delivery, msg []byte) error {
 		if d == core.Unreliable && c.Conn.Stats().Dropped > 0 {
 			return nil

@@ -93,7 +93,7 @@ func (c *packetConn) tick() {
 			}
 			for i := range c.sentAt {
 				if now.Sub(c.sentAt[i]) > packetRepeat {
-					if c.tries++; c.t.bug == "impatient" && c.tries > 4*len(c.sentAt) {
+					if c.tries++; c.t.bug == "impatient" && c.tries > len(c.sentAt) {
 						c.endLocked(&core.CloseError{Code: core.CodeTimeout})
 					}
 					if c.t.bug == "bye once" && c.parts[i][4]&partBye != 0 {
