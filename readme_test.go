@@ -18,11 +18,16 @@ func TestReadmeProgram(t *testing.T) {
 	if n := strings.Count(string(readme), "\n"); n >= 150 {
 		t.Errorf("README.md has %d lines; under 150 are read", n)
 	}
-	_, rest, _ := strings.Cut(string(readme), "```go\n")
-	code, _, found := strings.Cut(rest, "```")
-	if !found {
+	blocks := strings.Split(string(readme), "```go\n")
+	if len(blocks) < 3 {
 		t.Fatal("README.md has no program")
 	}
+	game, _, _ := strings.Cut(blocks[1], "```")
+	around, _, _ := strings.Cut(blocks[2], "```")
+	if n := strings.Count(game, "\n"); n > 25 {
+		t.Errorf("the game of README.md has %d lines; about 20 are read", n)
+	}
+	code := around + game
 	dir := t.TempDir()
 	file := filepath.Join(dir, "main.go")
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
