@@ -32,7 +32,7 @@ func TestCallServer(t *testing.T) {
 			state.Spawn(r.World(), newCrate("box"))
 		})
 		ann, bob := g.join("ann"), g.join("bob")
-		g.until("all is there", func() bool { return ann.hero() != nil && bob.heroAt(ann) != nil && only[*Crate](bob.World()) != nil })
+		g.until("all is there", func() bool { return ann.World().Len() == 3 && bob.World().Len() == 3 })
 		if err := Poke.Call(ann.hero(), Note{7, "hi"}); err != nil {
 			t.Fatal(err)
 		}

@@ -155,17 +155,36 @@ func (g *game) tryJoin(name string, change ...func(*client.Config)) (*player, er
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), g.arena.wait)
 	defer cancel()
-	c, err := client.Dial(ctx, g.addr, cfg)
-	if err != nil {
+	dialed := make(chan error, 1)
+	go func() {
+		var err error
+		p.Client, err = client.Dial(ctx, g.addr, cfg)
+		dialed <- err
+	}()
+	if err := g.meanwhile(dialed); err != nil {
 		return nil, err
 	}
-	p.Client = c
+	c := p.Client
 	Tell.Handle(c, func(h *Hero, from rpc.Caller, n Note) { p.hear("tell %d %s on %s", n.N, n.Text, h.Name) })
 	Hint.Handle(c, func(h *Hero, from rpc.Caller, n int) { p.hear("hint %d on %s", n, h.Name) })
 	Mark.Handle(c, func(k *Crate, from rpc.Caller, n int) { p.hear("mark %d on %s", n, k.Kind) })
 	rpc.On(c, "chat", func(from rpc.Caller, text string) { p.hear("chat %s", text) })
 	g.players = append(g.players, p)
 	return p, nil
+}
+
+// meanwhile pumps the clients until an error, or nil, is there.
+func (g *game) meanwhile(result <-chan error) error {
+	tick := time.NewTicker(g.arena.step)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-result:
+			return err
+		case <-tick.C:
+			g.pump()
+		}
+	}
 }
 
 func (p *player) hear(format string, args ...any) {
