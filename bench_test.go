@@ -76,6 +76,11 @@ func BenchmarkRoundTrip(b *testing.B) {
 	}
 }
 
+// phase spreads the clients over a frame, so that they do not all call at once.
+func phase(i, clients int) time.Duration {
+	return time.Duration(i) * time.Second / benchRate / time.Duration(clients)
+}
+
 // callRoundTrips has clients make n calls each and returns how long each took.
 func callRoundTrips(b *testing.B, t core.Transport, addr string, clients, n int) []time.Duration {
 	ctx, cancel := context.WithCancel(b.Context())
@@ -100,7 +105,7 @@ func callRoundTrips(b *testing.B, t core.Transport, addr string, clients, n int)
 	var mu sync.Mutex
 	var playing sync.WaitGroup
 	ready := time.Now().Add(time.Second) // by then everybody has joined
-	for range clients {
+	for i := range clients {
 		playing.Go(func() {
 			c, err := parley.Dial(ctx, addr, parley.Client{Schema: benchGame, Transport: t})
 			if err != nil {
@@ -113,12 +118,9 @@ func callRoundTrips(b *testing.B, t core.Transport, addr string, clients, n int)
 			answer.Handle(c, func(_ *Runner, _ rpc.Caller, s Shout) {
 				mine = append(mine, time.Since(began)-time.Duration(s.At))
 			})
-			sent, everybody := 0, false
+			sent := 0
+			time.Sleep(time.Until(ready) + phase(i, clients))
 			for range c.Frames(benchRate) {
-				everybody = everybody || c.World().Len() == clients
-				if !everybody || time.Now().Before(ready) {
-					continue // the echo's handshakes are not in its figures either
-				}
 				for o := range state.Owned[*Runner](c.World(), c.ID()) {
 					if sent < n {
 						sent++
@@ -193,8 +195,7 @@ func echoRoundTrips(b *testing.B, t core.Transport, addr string, clients, n int)
 				return
 			}
 			defer conn.Close(core.CodeNormal, "")
-			// Not all in the same instant, as the callers are not either.
-			time.Sleep(time.Until(ready) + time.Duration(i)*time.Second/benchRate/time.Duration(clients))
+			time.Sleep(time.Until(ready) + phase(i, clients))
 			mine := make([]time.Duration, 0, n)
 			began := time.Now()
 			tick := time.NewTicker(time.Second / benchRate)
