@@ -81,7 +81,7 @@ func TestChurn(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), a.wait)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil {
-			t.Fatalf("Shutdown: %v\n%s", err, engineGoroutines())
+			t.Fatalf("Shutdown: %v\n%s", err, goroutinesOf(t.Name()))
 		}
 		stop.Store(true)
 		wg.Wait()

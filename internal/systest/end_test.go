@@ -208,7 +208,7 @@ func TestKickInHooks(t *testing.T) {
 		bob := g.join("bob")
 		g.until("ann sees bob", func() bool { return bob.heroAt(ann) != nil })
 		bob.still = true
-		bob.line.cut()
+		bob.line.kill()
 		g.until("bob is gone without grace", func() bool { return ann.Lobby().Len() == 1 && ann.World().Len() == 1 })
 		g.do(func(r *server.Room) {
 			if left != 2 || r.Stats().Panics != 0 || r.Lobby().Len() != 1 {

@@ -115,7 +115,7 @@ func (g *game) do(fn func(*server.Room)) {
 	select {
 	case g.jobs <- j:
 	case <-limit.C:
-		g.t.Fatalf("the room does not tick\n%s\n%s", g.dump(), engineGoroutines())
+		g.t.Fatalf("the room does not tick\n%s\n%s", g.dump(), goroutinesOf(g.t.Name()))
 	}
 	<-j.done
 }

@@ -156,6 +156,7 @@ func input(seq, round uint64, obj state.ObjectID, vx, vy int64) []byte {
 // hostile runs body next to an honest player, over mem and over tcp, and then looks
 // whether anything has changed for that one.
 func hostile(t *testing.T, body func(t *testing.T, g *game, ann *player), change ...func(*server.Config)) {
+	t.Parallel()
 	for _, r := range []row{rows[0], rows[2]} {
 		t.Run(r.name, func(t *testing.T) {
 			on(t, r, func(t *testing.T, a *arena) {

@@ -20,6 +20,7 @@ import (
 
 // Players of several transports meet in one room.
 func TestTransportsTogether(t *testing.T) {
+	t.Parallel()
 	noLeak(t)
 	onTCP, onMem := openTCP(), openMem(badLink)
 	g := onTCP.game(t)

@@ -2,8 +2,9 @@ package systest
 
 import (
 	"context"
+	"fmt"
 	"net"
-	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -35,9 +36,10 @@ var rows = []row{
 	{"tcp", false, openTCP},
 }
 
-// matrix runs body once for each row.
+// matrix runs body once for each row, beside other tests.
 func matrix(t *testing.T, body func(t *testing.T, a *arena)) {
 	t.Helper()
+	t.Parallel()
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) { on(t, r, body) })
 	}
@@ -53,12 +55,15 @@ func on(t *testing.T, r row, body func(t *testing.T, a *arena)) {
 	body(t, r.open())
 }
 
-// noLeak fails the test if goroutines of the engine or an adapter outlive it.
+// noLeak fails the test if goroutines that it started, or that those started,
+// outlive it: they bear its label.
 func noLeak(t *testing.T) {
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("test", t.Name())))
 	t.Cleanup(func() {
+		pprof.SetGoroutineLabels(context.Background())
 		var left string
 		for range 300 {
-			if left = engineGoroutines(); left == "" {
+			if left = goroutinesOf(t.Name()); left == "" {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -67,15 +72,13 @@ func noLeak(t *testing.T) {
 	})
 }
 
-func engineGoroutines() string {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
+// goroutinesOf returns the stacks of the goroutines that bear a test's label.
+func goroutinesOf(test string) string {
+	var all strings.Builder
+	_ = pprof.Lookup("goroutine").WriteTo(&all, 1)
 	var left []string
-	for _, g := range strings.Split(string(buf), "\n\n") {
-		if strings.Contains(g, "synctest bubble") {
-			continue // of a test beside this one; bubbles look after themselves
-		}
-		if strings.Contains(g, "parley/core/") || strings.Contains(g, "parley/transport/") || strings.Contains(g, "parley/conformance/") {
+	for _, g := range strings.Split(all.String(), "\n\n") {
+		if strings.Contains(g, fmt.Sprintf("%q:%q", "test", test)) {
 			left = append(left, g)
 		}
 	}
