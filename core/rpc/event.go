@@ -28,8 +28,8 @@ func NewEvents(c core.Codec) *Events {
 }
 
 // On has fn run for each event of a name that comes to h, where handlers of calls
-// run too. T is the type that the sender emits, or map[string]any for a map of
-// whatever comes. A later On takes the earlier one's place. It panics if the codec
+// run too. T is the type that the sender emits, map[string]any for a map of
+// whatever comes, or any for whatever comes. A later On takes the earlier one's place. It panics if the codec
 // cannot carry a T.
 //
 //	rpc.On(room, "chat", func(from rpc.Caller, text string) { … })

@@ -32,7 +32,8 @@ type Config struct {
 	Rooms int
 	// Matches is how many matches Serve plays before it returns. Zero means no end.
 	Matches int
-	// RefuseLate refuses players once a match has started. Zero means that they may
+	// RefuseLate refuses players once a match has started, which is when Lobby.Wait
+	// returns; a match that never waits takes players always. Zero means that they may
 	// join late, and find the world as it is.
 	RefuseLate bool
 
