@@ -1,8 +1,10 @@
 package parley_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -216,5 +218,21 @@ func TestAddress(t *testing.T) {
 		if got := parley.Address(pinned{l}); got != c.want+"#pin" {
 			t.Errorf("the address of %q with a pin is %q, want %q", c.addr, got, c.want+"#pin")
 		}
+	}
+}
+
+// TestServeWarns holds that a server without a Logger tells of a match that panics,
+// and of nothing that is not at least a warning.
+func TestServeWarns(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	err := parley.Serve(t.Context(), "arena", parley.Server{
+		Schema: shed, Transport: new(mem.Transport), Matches: 1,
+		Match: func(*server.Room) error { panic("no dice") },
+	})
+	if err == nil || !strings.Contains(log.String(), "no dice") || strings.Contains(log.String(), "level=INFO") {
+		t.Errorf("Serve returned %v and logged:\n%s", err, &log)
 	}
 }

@@ -162,12 +162,8 @@ func (c *class) Describe() PartInfo {
 
 // check asks a codec that can tell beforehand whether the class's values travel.
 func (c *class) check(codec core.Codec) error {
-	s, ok := codec.(interface{ Supports(reflect.Type) error })
-	if !ok {
-		return nil
-	}
 	for _, f := range c.plain {
-		if err := s.Supports(f.typ); err != nil {
+		if err := supports(codec, f.typ); err != nil {
 			return &ValueError{Field: f.name, Err: err}
 		}
 	}
@@ -175,7 +171,7 @@ func (c *class) check(codec core.Codec) error {
 		if f.blob < 0 {
 			continue
 		}
-		if err := s.Supports(reflect.New(f.typ).Interface().(field).shape().elem); err != nil {
+		if err := supports(codec, reflect.New(f.typ).Interface().(field).shape().elem); err != nil {
 			return &ValueError{Field: f.name, Err: err}
 		}
 	}

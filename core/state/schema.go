@@ -200,20 +200,23 @@ func (s *Schema) hasClass(name string) bool {
 	return slices.ContainsFunc(s.classes, func(c *class) bool { return c.name == name })
 }
 
-// checkTypes asks a codec that can tell beforehand whether it carries what the
-// parts need.
+// checkTypes asks the codec about what the parts other than classes need.
 func (s *Schema) checkTypes(codec core.Codec) error {
-	can, ok := codec.(interface{ Supports(reflect.Type) error })
-	if !ok {
-		return nil
-	}
 	for _, p := range s.parts {
 		info := p.Describe()
 		for _, t := range info.Types {
-			if err := can.Supports(t); err != nil {
+			if err := supports(codec, t); err != nil {
 				return fmt.Errorf("parley: %s %s: %w", info.Kind, info.Name, err)
 			}
 		}
+	}
+	return nil
+}
+
+// supports asks a codec that can tell beforehand whether values of a type travel.
+func supports(codec core.Codec, t reflect.Type) error {
+	if c, ok := codec.(interface{ Supports(reflect.Type) error }); ok {
+		return c.Supports(t)
 	}
 	return nil
 }

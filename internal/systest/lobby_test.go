@@ -304,3 +304,25 @@ func TestLeave(t *testing.T) {
 		})
 	})
 }
+
+// TestOnPlayer holds that a client's hook hears of who comes, changes and goes.
+func TestOnPlayer(t *testing.T) {
+	matrix(t, func(t *testing.T, a *arena) {
+		g := a.game(t)
+		g.play(func(*server.Config) {})
+		ann := g.join("ann")
+		heard := make(map[string]bool)
+		ann.OnPlayer(func(p lobby.Player) { heard[fmt.Sprint(p.ID, " ", p.Status, " ", p.Ready)] = true })
+		bob := g.join("bob")
+		id := bob.ID()
+		g.until("ann hears that bob came", func() bool { return heard[fmt.Sprint(id, " ", lobby.OK, " ", false)] })
+		if err := bob.SetReady(true); err != nil {
+			t.Fatal(err)
+		}
+		g.until("ann hears that bob is ready", func() bool { return heard[fmt.Sprint(id, " ", lobby.OK, " ", true)] })
+		if err := bob.Close(); err != nil {
+			t.Error(err)
+		}
+		g.until("ann hears that bob went", func() bool { return heard[fmt.Sprint(id, " ", lobby.Disconnected, " ", false)] })
+	})
+}
