@@ -1,0 +1,334 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parley-net/parley/conformance/netsim"
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/transport/identity"
+)
+
+// end is a Handler that remembers, and a Source of what it is told to send.
+type end struct {
+	link    *Link
+	packets chan string
+	ended   chan *core.CloseError
+	moved   chan struct{}
+
+	mu   sync.Mutex
+	next []byte
+	skip []uint64
+}
+
+func newEnd(l *Link) *end {
+	return &end{link: l, packets: make(chan string, 4096), ended: make(chan *core.CloseError, 2), moved: make(chan struct{}, 1024)}
+}
+
+func (e *end) Packet(_ uint64, p []byte)  { e.packets <- string(p) }
+func (e *end) Moved()                     { e.moved <- struct{}{} }
+func (e *end) Ended(err *core.CloseError) { e.ended <- err }
+func (e *end) Next(_ uint64, buf []byte) int {
+	return copy(buf, e.next)
+}
+func (e *end) Skipped(pn uint64) { e.skip = append(e.skip, pn) }
+
+func (e *end) send(s string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.next = []byte(s)
+	return e.link.Send(e)
+}
+
+func seeded(t testing.TB, first byte) *identity.Key {
+	t.Helper()
+	k, err := identity.FromSeed([identity.SeedSize]byte{first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// A world is a network with one server on it.
+type world struct {
+	t      *testing.T
+	net    *netsim.Network
+	key    *identity.Key
+	gate   *Listener
+	accept chan *end
+}
+
+const serverIP, clientIP = "10.0.0.1", "10.0.0.2"
+
+func newWorld(t *testing.T, link netsim.PacketLink, change func(*ServerConfig)) *world {
+	t.Helper()
+	w := &world{t: t, net: netsim.NewNetwork(1), key: seeded(t, 1), accept: make(chan *end, 4096)}
+	w.net.SetLink(link)
+	w.listen(serverIP+":7777", change)
+	return w
+}
+
+func (w *world) listen(addr string, change func(*ServerConfig)) {
+	w.t.Helper()
+	pc, err := w.net.Host(serverIP).ListenPacket(context.Background(), "udp", addr)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cfg := ServerConfig{
+		Kind: KindUDP, Identity: w.key, Idle: 10 * time.Second, MaxLinks: 4096, Room: func() bool { return true },
+		Accept: func(l *Link) Handler {
+			e := newEnd(l)
+			w.accept <- e
+			return e
+		},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	if w.gate, err = Listen(context.Background(), pc, cfg); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) client(ip string, change func(*ClientConfig)) (ClientConfig, string) {
+	cfg := ClientConfig{
+		Kind: KindUDP, Idle: 10 * time.Second, ListenPacket: w.net.Host(ip).ListenPacket,
+		Accept: func(l *Link) Handler { return newEnd(l) },
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	return cfg, identity.Join(w.gate.Addr().String(), w.key.Pin())
+}
+
+func (w *world) dial(ctx context.Context, change func(*ClientConfig)) (*end, error) {
+	cfg, addr := w.client(clientIP, change)
+	l, err := Dial(ctx, addr, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l.handler.(*end), nil
+}
+
+func (w *world) pair() (client, server *end) {
+	w.t.Helper()
+	client, err := w.dial(context.Background(), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return client, <-w.accept
+}
+
+func (w *world) close(ends ...*end) {
+	for _, e := range ends {
+		e.link.Close(core.CodeNormal, "", time.Second)
+	}
+	for _, e := range ends {
+		e.link.Wait()
+	}
+	w.gate.Close()
+	w.net.Close()
+}
+
+var lan = netsim.PacketLink{Link: netsim.Link{Latency: 5 * time.Millisecond}}
+
+func TestHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lan, nil)
+		c, s := w.pair()
+		if !c.send("hello") || <-s.packets != "hello" || !s.send("world") || <-c.packets != "world" {
+			t.Error("what is sent does not arrive")
+		}
+		if c.link.RTT() != 10*time.Millisecond || s.link.RTT() != 10*time.Millisecond {
+			t.Errorf("round trip %v and %v", c.link.RTT(), s.link.RTT())
+		}
+		if c.link.Identity() != w.key.Pin() {
+			t.Errorf("the client knows the server as %q", c.link.Identity())
+		}
+		c.link.Close(core.CodeApp+3, "bye", time.Second)
+		c.link.Wait()
+		err := <-s.ended
+		if err.Code != core.CodeApp+3 || err.Reason != "bye" || !err.Remote {
+			t.Errorf("the server sees %v", err)
+		}
+		w.close(s)
+	})
+}
+
+func TestDialNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lan, nil)
+		w.gate.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_, err := w.dial(ctx, nil)
+		if !errors.Is(err, core.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		t.Log(err)
+		w.net.Close()
+	})
+}
+
+func TestUntrusted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lan, nil)
+		cfg, _ := w.client(clientIP, nil)
+		for _, addr := range []string{w.gate.Addr().String(), identity.Join(w.gate.Addr().String(), seeded(t, 2).Pin())} {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			_, err := Dial(ctx, addr, cfg)
+			cancel()
+			if !errors.Is(err, core.ErrUntrusted) {
+				t.Errorf("%s: %v", addr, err)
+			}
+		}
+		w.close()
+	})
+}
+
+func TestOtherKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lan, nil)
+		_, err := w.dial(t.Context(), func(c *ClientConfig) { c.Kind = KindKCP })
+		if !errors.Is(err, core.ErrRefused) {
+			t.Error(err)
+		}
+		t.Log(err)
+		w.close()
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*ServerConfig)
+		token  bool
+		code   core.Code
+	}{
+		"full":        {func(c *ServerConfig) { c.MaxLinks = 0 }, false, core.CodeFull},
+		"no room":     {func(c *ServerConfig) { c.Room = func() bool { return false } }, false, core.CodeFull},
+		"no token":    {func(c *ServerConfig) { c.Open = func([]byte) (Pass, error) { return Pass{}, nil } }, false, core.CodeRefused},
+		"wrong token": {func(c *ServerConfig) { c.Open = func([]byte) (Pass, error) { return Pass{}, errors.New("expired") } }, true, core.CodeRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, lan, c.change)
+				_, err := w.dial(t.Context(), func(cfg *ClientConfig) {
+					if c.token {
+						cfg.Sealed, cfg.PSK = []byte("sealed"), [32]byte{9}
+					}
+				})
+				var closed *core.CloseError
+				if !errors.As(err, &closed) || closed.Code != c.code || !errors.Is(err, core.ErrRefused) {
+					t.Errorf("got %v", err)
+				}
+				w.close()
+			})
+		})
+	}
+}
+
+func TestTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spent := false
+		w := newWorld(t, lan, func(c *ServerConfig) {
+			c.Open = func(b []byte) (Pass, error) { return Pass{ID: [16]byte{1}, User: string(b), PSK: [32]byte{7}}, nil }
+			c.Spend = func(p Pass) error {
+				if spent {
+					return errors.New("used before")
+				}
+				spent = true
+				return nil
+			}
+		})
+		with := func(psk byte) func(*ClientConfig) {
+			return func(c *ClientConfig) { c.Sealed, c.PSK = []byte("alice"), [32]byte{psk} }
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		if _, err := w.dial(ctx, with(8)); !errors.Is(err, core.ErrTimeout) { // a thief: he has the token and not its key
+			t.Error(err)
+		}
+		cancel()
+		c, err := w.dial(t.Context(), with(7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := <-w.accept
+		if s.link.Identity() != "alice" {
+			t.Error(s.link.Identity())
+		}
+		again, err := w.dial(t.Context(), with(7))
+		if err == nil {
+			if end := <-again.ended; end.Code != core.CodeRefused || end.Reason != "used before" {
+				t.Error(end)
+			}
+			again.link.Close(core.CodeNormal, "", 0)
+			again.link.Wait()
+		} else {
+			t.Error(err)
+		}
+		w.close(c, s)
+	})
+}
+
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lan, nil)
+		c, s := w.pair()
+		time.Sleep(time.Minute) // nothing to say is no silence
+		select {
+		case err := <-c.ended:
+			t.Fatal(err)
+		case err := <-s.ended:
+			t.Fatal(err)
+		default:
+		}
+		w.net.Cut()
+		for _, e := range []*end{c, s} {
+			if err := <-e.ended; !errors.Is(err, core.ErrTimeout) || err.Remote {
+				t.Error(err)
+			}
+		}
+		w.close(c, s)
+	})
+}
+
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lan, nil)
+		c, s := w.pair()
+		addr := w.gate.Addr().String()
+		s.link.mu.Lock()
+		s.link.finish() // the process is gone, and said nothing
+		s.link.mu.Unlock()
+		w.gate.Close()
+		w.listen(addr, nil)
+		if err := <-c.ended; err.Code != core.CodeLost {
+			t.Error(err)
+		}
+		w.close(c)
+	})
+}
+
+func TestRebind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lan, nil)
+		c, s := w.pair()
+		for i := range 100 {
+			if _, err := c.link.sock.pc.(*netsim.PacketConn).Rebind("", false); err != nil {
+				t.Fatal(err)
+			}
+			c.send("x")
+			<-s.packets
+			<-s.moved
+			s.send("y")
+			if got := <-c.packets; got != "y" {
+				t.Fatalf("%d: %q", i, got)
+			}
+		}
+		w.close(c, s)
+	})
+}

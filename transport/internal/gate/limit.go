@@ -1,0 +1,78 @@
+package gate
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"time"
+)
+
+// What strangers can make the server do. Only who has proven an address costs more
+// than an answer of a tenth of the hello's size.
+const (
+	retriesPerSecond = 20000 // answers to hellos without a cookie, in all
+	retryBurst       = 2000
+	resetsPerSecond  = 100 // answers to packets of unknown connections, in all
+	resetBurst       = 20
+
+	hellosPerSecond = 20   // hellos with a cookie, of one address
+	helloBurst      = 64   // as many players behind one NAT may come at once
+	addressSlots    = 4096 // addresses share these; it is the size whatever their number
+
+	maxHalfOpen       = 1024 // handshakes answered and not yet confirmed; one more is refused
+	maxHalfPerAddress = 64
+	maxHalfPerToken   = 4
+	halfOpenLife      = 10 * time.Second
+
+	maxJobs    = 256 // hellos that wait for a worker
+	maxWorkers = 2   // goroutines that compute handshakes
+)
+
+// bucket is a token bucket.
+type bucket struct {
+	level float64       // tokens there were
+	at    time.Duration // then
+}
+
+func (b *bucket) take(now time.Duration, perSecond, burst float64) bool {
+	b.level = min(burst, b.level+(now-b.at).Seconds()*perSecond)
+	b.at = now
+	if b.level < 1 {
+		return false
+	}
+	b.level--
+	return true
+}
+
+// addressLimit limits the hellos of each address. Addresses that fall in one slot
+// share it; nobody can choose whose slot is shared.
+type addressLimit struct {
+	seed  maphash.Seed
+	slots [addressSlots]bucket
+}
+
+func newAddressLimit() *addressLimit {
+	l := &addressLimit{seed: maphash.MakeSeed()}
+	for i := range l.slots {
+		l.slots[i].level = helloBurst
+	}
+	return l
+}
+
+func (l *addressLimit) take(addr netip.Addr, now time.Duration) bool {
+	if addr.IsLoopback() {
+		return true
+	}
+	slot := maphash.Comparable(l.seed, household(addr)) % addressSlots
+	return l.slots[slot].take(now, hellosPerSecond, helloBurst)
+}
+
+// household returns what counts as one address: of IPv6 the first 64 bits, which
+// a house has to itself.
+func household(addr netip.Addr) netip.Addr {
+	if addr.Is6() {
+		if p, err := addr.WithZone("").Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return addr
+}

@@ -1,0 +1,446 @@
+package gate
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-net/parley/core"
+)
+
+// Handler is what stands on a Link. The gate calls it from the goroutine that reads
+// the socket or from a timer, one call at a time but for Ended, and holds no lock.
+type Handler interface {
+	// Packet takes the payload of a packet that is the peer's and came for the first
+	// time. The payload is valid during the call.
+	Packet(pn uint64, payload []byte)
+	// Moved says that the peer has another address now, and has proven it.
+	Moved()
+	// Ended says, once, that the connection ended without this side's Close or Drop.
+	// The Link is still to be closed.
+	Ended(err *core.CloseError)
+}
+
+// Source makes the payloads of packets.
+type Source interface {
+	// Next writes the payload of packet pn to buf and returns its length, or 0 if
+	// there is nothing to send.
+	Next(pn uint64, buf []byte) int
+	// Skipped says that no packet pn will ever be sent, so that whoever acknowledges
+	// it has not received it.
+	Skipped(pn uint64)
+}
+
+// How long it takes until a Link says that it is still there.
+const (
+	slowestBeat  = time.Second
+	fastestRetry = 50 * time.Millisecond  // of what asks for an answer
+	slowestRetry = 500 * time.Millisecond //
+	ghostLife    = time.Second            // how long a goodbye is answered after the Link was closed
+)
+
+// state is where a Link is in its life.
+type state int
+
+const (
+	open    state = iota
+	over          // the peer ended it, or fell silent; Close was not called yet
+	closing       // Close was called, and the peer has not heard of it yet
+	ghost         // closed; answers a peer that did not hear the answer to its goodbye
+	gone          // nobody knows it any more
+)
+
+// Link is a connection to a peer that has proven its address and holds the right
+// keys: sealed packets, each with a number of its own, that may be lost or
+// reordered and nothing else. It is safe for concurrent use, but for what the
+// goroutine that reads calls.
+type Link struct {
+	sock    *socket
+	release func(*Link, bool) // forgets the Link; false: it is a ghost and goes on answering
+	handler Handler
+	user    string // whom the token names, or the server's pin
+	born    time.Time
+	local   uint64          // connection id that this side listens to
+	server  bool            // this is the server's side
+	reset   [resetSize]byte // on a client: what the server says when it knows nothing of us
+	idle    time.Duration   // silence after which the peer is lost
+	beat    time.Duration   // silence of ours after which we say something
+	rtt     time.Duration   // of the handshake; 0 if not known
+
+	in    *opener      // belongs to the goroutine that reads
+	heard atomic.Int64 // when something authentic came, since born; negative: nothing yet
+	done  chan struct{}
+
+	forged, replays atomic.Uint64
+
+	mu       sync.Mutex
+	state    state
+	out      sealer
+	addr     netip.AddrPort
+	sent     time.Duration // when something was sent last
+	paths    [maxPaths]path
+	timer    *time.Timer
+	at       time.Duration // when timer fires
+	ask      time.Duration // between packets that ask for an answer
+	asked    time.Duration // when the last one went out
+	until    time.Duration // end of closing, or of a ghost
+	bye      []byte        // payload of the goodbye
+	released bool          // belongs to release
+	scratch  [MaxDatagram]byte
+}
+
+// linkConfig is what a handshake knows of a Link.
+type linkConfig struct {
+	sock          *socket
+	release       func(*Link, bool)
+	addr          netip.AddrPort
+	local, remote uint64
+	send          []byte // secret of what is sent
+	in            *opener
+	server        bool
+	user          string
+	reset         [resetSize]byte
+	idle          time.Duration // after which this side takes the peer for lost
+	peerIdle      time.Duration // after which the peer takes this side for lost
+	rtt           time.Duration
+}
+
+func newLink(c linkConfig) (*Link, error) {
+	k, err := newKey(c.send)
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{
+		sock: c.sock, release: c.release, user: c.user, born: time.Now(), local: c.local, server: c.server, reset: c.reset,
+		idle: c.idle, rtt: c.rtt, in: c.in, done: make(chan struct{}), addr: c.addr,
+	}
+	l.beat = max(min(c.idle/4, c.peerIdle/4, slowestBeat), time.Millisecond)
+	l.out = sealer{key: k, peer: c.remote, packets: rekeyPackets, rest: 2 * max(c.idle, c.peerIdle)}
+	l.out.skip = rand.Uint64N(skipWithin)
+	l.ask = max(fastestRetry, c.rtt*3/2)
+	if !c.server {
+		l.heard.Store(-1)
+	}
+	return l, nil
+}
+
+// start makes the Link live. Client and server say something at once: it confirms the
+// handshake, and that it was confirmed.
+func (l *Link) start(h Handler) {
+	l.handler = h
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	op := byte(opBeat)
+	if !l.server {
+		op = opPing
+	}
+	l.control(l.addr, op, nil, 0)
+	l.at = l.now() + l.beat
+	l.timer = time.AfterFunc(l.beat, l.tick)
+	l.rearm(l.now())
+}
+
+func (l *Link) now() time.Duration { return time.Since(l.born) }
+
+// RTT returns the round trip that the handshake took, or 0 if that is not known.
+func (l *Link) RTT() time.Duration { return l.rtt }
+
+// Identity returns whom the client's token names, or on a client the server's pin.
+func (l *Link) Identity() string { return l.user }
+
+// Addr returns the peer's address.
+func (l *Link) Addr() netip.AddrPort {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.addr
+}
+
+// Probes reports whether packets longer than MinDatagram can be tried: they are not
+// fragmented on their way.
+func (l *Link) Probes() bool { return l.sock.unfragmented }
+
+// Done is closed when the Link was closed and the peer has heard of it, or never will.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Wait waits for Done, and for the socket's end if this was its last Link.
+func (l *Link) Wait() {
+	<-l.done
+	l.sock.wait()
+}
+
+// skipWithin is how often about a packet number is left out.
+const skipWithin = 512
+
+// Send seals and sends one packet that src fills, and reports whether there was one.
+func (l *Link) Send(src Source) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != open || l.out.exhausted() {
+		return false
+	}
+	if l.out.next == l.out.skip {
+		src.Skipped(l.out.next)
+		l.out.next++
+		l.out.skip = l.out.next + 1 + rand.Uint64N(skipWithin)
+	}
+	n := src.Next(l.out.next, l.scratch[sealedHeader:MaxDatagram-tagSize])
+	if n == 0 {
+		return false
+	}
+	l.write(l.addr, n, false)
+	return true
+}
+
+// write seals n bytes of payload in scratch and sends them. An error of the socket is
+// a packet that was lost.
+func (l *Link) write(to netip.AddrPort, n int, control bool) int {
+	now := l.now()
+	p := l.out.seal(l.scratch[:], n, control, now)
+	l.sent = now
+	l.sock.write(p, to)
+	return len(p)
+}
+
+// control sends a packet of the gate's own, and returns its size.
+func (l *Link) control(to netip.AddrPort, op byte, body []byte, atLeast int) int {
+	if l.out.exhausted() {
+		return 0
+	}
+	b := append(l.scratch[sealedHeader:sealedHeader], op)
+	b = append(b, body...)
+	n := len(b)
+	for n < atLeast-Overhead {
+		l.scratch[sealedHeader+n] = 0
+		n++
+	}
+	return l.write(to, n, true)
+}
+
+// packet takes a sealed packet that is addressed to l. It reports whether it was
+// authentic.
+func (l *Link) packet(p []byte, from netip.AddrPort) bool {
+	now := l.now()
+	size, control := len(p), p[0]&flagControl != 0
+	pn, payload, newest, v := l.in.open(p, now)
+	switch v {
+	case forged:
+		l.forged.Add(1)
+		return false
+	case replayed:
+		l.replays.Add(1)
+		return false
+	}
+	l.heard.Store(int64(now))
+	if l.server && newest {
+		l.mu.Lock()
+		if from != l.addr {
+			l.elsewhere(from, size, now)
+		}
+		l.mu.Unlock()
+	}
+	switch {
+	case control:
+		l.command(payload, from, size)
+	case l.accepts():
+		l.handler.Packet(pn, payload)
+	}
+	return true
+}
+
+func (l *Link) accepts() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == open
+}
+
+// command obeys a control packet. What it does not know it ignores.
+func (l *Link) command(p []byte, from netip.AddrPort, size int) {
+	if len(p) == 0 {
+		return
+	}
+	op, body := p[0], p[1:]
+	l.mu.Lock()
+	switch {
+	case l.state == gone:
+	case op == opPing:
+		l.control(l.addr, opPong, nil, 0)
+	case op == opChallenge && len(body) >= challengeSize:
+		l.control(l.addr, opResponse, body[:challengeSize], 0)
+	case op == opResponse && len(body) >= challengeSize:
+		if l.proven([challengeSize]byte(body), from) {
+			l.mu.Unlock()
+			l.handler.Moved()
+			return
+		}
+	case op == opClosed && l.state == closing:
+		l.finish()
+	case op == opClose && len(body) >= 2:
+		code, reason := core.Code(order.Uint16(body)), core.CutReason(string(body[2:]))
+		if size >= Overhead+1 {
+			l.control(l.addr, opClosed, nil, 0)
+		}
+		switch l.state {
+		case open:
+			l.state = over
+			l.mu.Unlock()
+			l.handler.Ended(&core.CloseError{Code: code, Reason: reason, Remote: true})
+			return
+		case closing:
+			l.finish()
+		}
+	}
+	l.mu.Unlock()
+}
+
+// lost ends the Link, if it lives, without the peer's word.
+func (l *Link) lost(err *core.CloseError, tell bool) {
+	l.mu.Lock()
+	if l.state != open {
+		l.mu.Unlock()
+		return
+	}
+	l.state = over
+	if tell {
+		l.control(l.addr, opClose, goodbye(err.Code, err.Reason), 0)
+	}
+	l.mu.Unlock()
+	l.handler.Ended(err)
+}
+
+func goodbye(code core.Code, reason string) []byte {
+	return append(order.AppendUint16(nil, uint16(code)), core.CutReason(reason)...)
+}
+
+// Close ends the Link: the peer is told until it has heard, for as long as patience.
+// It does not wait for that. After Ended it only gives back what the Link holds.
+func (l *Link) Close(code core.Code, reason string, patience time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch l.state {
+	case over:
+		l.haunt()
+	case open:
+		now := l.now()
+		l.state, l.bye, l.until = closing, goodbye(code, reason), now+patience
+		l.ask = max(fastestRetry, 2*l.rtt)
+		l.asked = now
+		l.control(l.addr, opClose, l.bye, 0)
+		l.rearm(now)
+	}
+}
+
+// Drop ends the Link at once. The peer is told, but only once.
+func (l *Link) Drop(code core.Code, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch l.state {
+	case open:
+		l.control(l.addr, opClose, goodbye(code, reason), 0)
+		l.finish()
+	case closing:
+		l.finish()
+	case over:
+		l.haunt()
+	}
+}
+
+// finish forgets the Link. l.mu is held.
+func (l *Link) finish() {
+	if l.state == gone {
+		return
+	}
+	if l.state != ghost {
+		close(l.done)
+	}
+	l.state = gone
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.release(l, true)
+}
+
+// haunt is finish, but the Link goes on answering the peer's goodbyes for a while: the
+// peer waits for one. A client has a socket of its own, which cannot wait. l.mu is held.
+func (l *Link) haunt() {
+	if !l.server {
+		l.finish()
+		return
+	}
+	l.state, l.until = ghost, l.now()+ghostLife
+	close(l.done)
+	l.rearm(l.now())
+	l.release(l, false)
+}
+
+// tick does what is due.
+func (l *Link) tick() {
+	l.mu.Lock()
+	now := l.now()
+	l.at = 0
+	switch l.state {
+	case open:
+		heard := time.Duration(l.heard.Load())
+		if now-max(heard, 0) >= l.idle {
+			l.mu.Unlock()
+			l.lost(&core.CloseError{Code: core.CodeTimeout, Reason: "no word for " + l.idle.String()}, true)
+			return
+		}
+		switch {
+		case heard < 0 && now-l.asked >= l.ask: // the handshake may not be confirmed yet
+			l.asked, l.ask = now, min(2*l.ask, slowestRetry)
+			l.control(l.addr, opPing, nil, keepaliveMin)
+		case now-l.sent >= l.beat:
+			size := 0
+			if now-heard >= 2*l.beat {
+				size = keepaliveMin // long enough for a server that was restarted to answer
+			}
+			l.control(l.addr, opBeat, nil, size)
+		}
+		l.challenge(now)
+	case closing:
+		if now >= l.until {
+			l.finish()
+			break
+		}
+		if now-l.asked >= l.ask {
+			l.asked, l.ask = now, min(2*l.ask, slowestRetry)
+			l.control(l.addr, opClose, l.bye, 0)
+		}
+	case ghost:
+		if now >= l.until {
+			l.finish()
+		}
+	}
+	l.rearm(now)
+	l.mu.Unlock()
+}
+
+// rearm sets the timer to what is due next. l.mu is held.
+func (l *Link) rearm(now time.Duration) {
+	if l.timer == nil {
+		return
+	}
+	var next time.Duration
+	switch l.state {
+	case open:
+		heard := time.Duration(l.heard.Load())
+		next = min(max(heard, 0)+l.idle, l.sent+l.beat, l.nextChallenge())
+		if heard < 0 {
+			next = min(next, l.asked+l.ask)
+		}
+	case closing:
+		next = min(l.until, l.asked+l.ask)
+	case ghost:
+		next = l.until
+	default:
+		l.timer.Stop()
+		return
+	}
+	next = max(next, now)
+	if l.at == 0 || next < l.at {
+		l.at = max(next, 1)
+		l.timer.Reset(next - now)
+	}
+}

@@ -1,0 +1,320 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/transport/identity"
+)
+
+// Pass is what a token opens: a sealed token that the client showed in its hello.
+type Pass struct {
+	ID      [16]byte // of the token
+	User    string
+	PSK     [32]byte
+	Expires time.Time
+}
+
+// ServerConfig says how a Listener works. All fields but Open and Spend are needed.
+type ServerConfig struct {
+	Kind     byte // what travels inside
+	Identity *identity.Key
+	Idle     time.Duration // silence after which a peer is lost
+	MaxLinks int
+
+	// Open reads a sealed token, and Spend spends it, once. Nil means that everybody may
+	// come in. Errors are told to the client, in their words.
+	Open  func(sealed []byte) (Pass, error)
+	Spend func(Pass) error
+
+	// Room reports whether one more would be accepted, and Accept accepts a Link: it
+	// returns what stands on it, or nil if there is no room after all. Both are called
+	// from the gate's goroutines and must not block.
+	Room   func() bool
+	Accept func(*Link) Handler
+
+	// Lost says that the socket was closed by somebody else.
+	Lost func()
+}
+
+// Listener is the gate of a server: its socket, the strangers in front of it, and
+// the Links that came in.
+type Listener struct {
+	cfg   ServerConfig
+	sock  *socket
+	born  time.Time
+	epoch [epochSize]byte
+	retry retry // but for what differs
+	reset []byte
+
+	// What belongs to the goroutine that reads.
+	jar       *jar
+	addresses *addressLimit
+	retries   bucket
+	resets    bucket
+	packet    [retrySize]byte
+
+	mu      sync.Mutex
+	links   map[uint64]*Link // by the id that this side listens to
+	halves  halves
+	jobs    []job
+	workers int
+	refs    int // the Listener, if it is open, and its Links
+	live    int // Links that count to MaxLinks
+	closed  bool
+
+	Counters Counters
+}
+
+// Counters counts what came and was not a player's.
+type Counters struct {
+	Hellos, Retries, Handshakes, Refused, Strays, Resets, Limited atomic.Uint64
+}
+
+// Listen opens the gate on a socket, which is its own from now on.
+func Listen(ctx context.Context, pc net.PacketConn, cfg ServerConfig) (*Listener, error) {
+	secret, err := hkdf.Key(sha256.New, cfg.Identity.X25519().Bytes(), nil, "parley 1 reset", sha256.Size)
+	if err != nil {
+		pc.Close()
+		return nil, fmt.Errorf("make the key of resets: %w", err)
+	}
+	l := &Listener{
+		cfg: cfg, sock: newSocket(pc), born: time.Now(), reset: secret, jar: newJar(), addresses: newAddressLimit(),
+		retries: bucket{level: retryBurst}, resets: bucket{level: resetBurst},
+		links: make(map[uint64]*Link), halves: newHalves(), refs: 1,
+	}
+	rand.Read(l.epoch[:]) // never fails
+	l.retry = retry{epoch: l.epoch, keys: cfg.Identity.Public()}
+	go l.sock.read(l.take, l.broken)
+	return l, nil
+}
+
+// Addr returns the address of the socket.
+func (l *Listener) Addr() net.Addr { return l.sock.pc.LocalAddr() }
+
+// Close turns away who comes from now on, and spares the Links. The socket is closed
+// with the last of them.
+func (l *Listener) Close() {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		l.unref()
+	}
+	l.mu.Unlock()
+	l.sock.wait()
+}
+
+// unref gives back the Listener's or a Link's hold on the socket. l.mu is held.
+func (l *Listener) unref() {
+	if l.refs--; l.refs == 0 {
+		l.sock.close()
+	}
+}
+
+// broken says that the socket is closed.
+func (l *Listener) broken() {
+	l.mu.Lock()
+	ours := l.refs == 0
+	links := make([]*Link, 0, len(l.links))
+	for _, k := range l.links {
+		links = append(links, k)
+	}
+	l.mu.Unlock()
+	for _, k := range links { // ghosts among them
+		k.lost(&core.CloseError{Code: core.CodeLost, Reason: "the socket was closed", Err: net.ErrClosed}, false)
+		if ours {
+			k.Drop(core.CodeLost, "")
+		}
+	}
+	if !ours && l.cfg.Lost != nil {
+		l.cfg.Lost()
+	}
+}
+
+func (l *Listener) now() time.Duration { return time.Since(l.born) }
+
+// take takes a packet, cheapest questions first.
+func (l *Listener) take(p []byte, from netip.AddrPort) {
+	switch {
+	case len(p) >= Overhead && p[0]&flagSealed != 0:
+		l.sealed(p, from)
+	case len(p) == MinDatagram:
+		if h, ok := parseHello(p); ok {
+			l.hello(h, from)
+			return
+		}
+		l.Counters.Strays.Add(1)
+	default:
+		l.Counters.Strays.Add(1)
+	}
+}
+
+func (l *Listener) sealed(p []byte, from netip.AddrPort) {
+	cid := order.Uint64(p[1:])
+	l.mu.Lock()
+	k := l.links[cid]
+	var h *half
+	if k == nil {
+		h = l.halves.byID[cid]
+	}
+	l.mu.Unlock()
+	switch {
+	case k != nil:
+		k.packet(p, from)
+	case h != nil:
+		l.confirm(h, p, from)
+	default:
+		l.stray(p, from, cid)
+	}
+}
+
+// stray answers a packet of a connection that nobody knows, so that a client of a
+// server that was restarted need not wait: shorter than the packet by far.
+func (l *Listener) stray(p []byte, from netip.AddrPort, cid uint64) {
+	l.Counters.Strays.Add(1)
+	if len(p) < minForReset || !l.resets.take(l.now(), resetsPerSecond, resetBurst) {
+		return
+	}
+	l.Counters.Resets.Add(1)
+	token := l.resetToken(cid)
+	b := append(l.packet[:0], magic...)
+	b = append(b, typeReset)
+	l.sock.write(append(b, token[:]...), from)
+}
+
+// resetToken returns what proves that this server, also after a restart, says that it
+// does not know the connection.
+func (l *Listener) resetToken(cid uint64) (token [resetSize]byte) {
+	m := hmac.New(sha256.New, l.reset)
+	m.Write(order.AppendUint64(nil, cid))
+	copy(token[:], m.Sum(nil))
+	return token
+}
+
+// hello answers a hello: without a cookie by a retry, and nothing is kept of it.
+func (l *Listener) hello(h hello, from netip.AddrPort) {
+	l.Counters.Hellos.Add(1)
+	now := l.now()
+	if h.version != Version || h.kind != l.cfg.Kind {
+		if l.retries.take(now, retriesPerSecond, retryBurst) {
+			l.sock.write(appendPlain(l.packet[:0], typeVersion, l.cfg.Kind, h.cid), from)
+		}
+		return
+	}
+	if !l.jar.check(h.cookie, from, h.cid, now) || len(h.noise) == 0 {
+		if l.retries.take(now, retriesPerSecond, retryBurst) {
+			l.Counters.Retries.Add(1)
+			l.retry.cid, l.retry.cookie = h.cid, l.jar.make(from, h.cid, now)
+			l.sock.write(appendRetry(l.packet[:0], l.cfg.Kind, &l.retry), from)
+		}
+		return
+	}
+	// The address is proven.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.halves.expire(now)
+	if half := l.halves.byDial[dial{from, h.cid}]; half != nil && bytes.Equal(half.noise, h.noise) {
+		if len(half.answer) > 0 { // else a worker has it
+			l.sock.write(half.answer, from)
+		}
+		return
+	}
+	if !l.addresses.take(from.Addr(), now) || len(l.jobs) >= maxJobs || l.refs == 0 || !l.halves.room(from.Addr()) {
+		l.Counters.Limited.Add(1)
+		return
+	}
+	half := &half{dial: dial{from, h.cid}, noise: bytes.Clone(h.noise), until: now + halfOpenLife}
+	l.halves.add(half)
+	l.jobs = append(l.jobs, job{half, bytes.Clone(h.token)})
+	if l.workers < maxWorkers {
+		l.workers++
+		go l.work()
+	}
+}
+
+// confirm takes the first sealed packet of a handshake, which proves that the client
+// has the keys: only now there is a connection.
+func (l *Listener) confirm(h *half, p []byte, from netip.AddrPort) {
+	probe := *h.in // a packet that does not open leaves no trace
+	if _, _, _, v := probe.open(bytes.Clone(p), 0); v != opened {
+		l.Counters.Strays.Add(1)
+		return
+	}
+	l.mu.Lock()
+	if h.settled || l.refs == 0 {
+		l.mu.Unlock()
+		return
+	}
+	keys, in, pass := h.keys, h.in, h.pass
+	l.halves.settle(h)
+	refuse := ""
+	code := core.CodeRefused
+	switch {
+	case l.closed:
+		code, refuse = core.CodeShutdown, closedReason
+	case l.live >= l.cfg.MaxLinks:
+		code, refuse = core.CodeFull, fullReason
+	}
+	k, err := newLink(linkConfig{
+		sock: l.sock, release: l.forget, addr: h.dial.addr, local: h.cid, remote: h.dial.cid, send: keys.toClient, in: in,
+		server: true, user: pass.User, idle: l.cfg.Idle, peerIdle: h.offer.idle, rtt: l.now() - h.answered,
+	})
+	if err != nil { // impossible with keys of the right length
+		l.mu.Unlock()
+		return
+	}
+	l.links[h.cid] = k
+	l.refs++
+	l.live++
+	l.mu.Unlock()
+
+	if refuse == "" && l.cfg.Spend != nil {
+		if err := l.cfg.Spend(pass); err != nil {
+			refuse = err.Error()
+		}
+	}
+	var handler Handler = deaf{}
+	if refuse == "" {
+		if handler = l.cfg.Accept(k); handler == nil {
+			handler, code, refuse = deaf{}, core.CodeFull, fullReason
+		}
+	}
+	k.start(handler)
+	k.packet(p, from)
+	if refuse != "" {
+		l.Counters.Refused.Add(1)
+		k.Close(code, refuse, time.Second)
+	}
+}
+
+// deaf stands on a Link that is only told to go.
+type deaf struct{}
+
+func (deaf) Packet(uint64, []byte)  {}
+func (deaf) Moved()                 {}
+func (deaf) Ended(*core.CloseError) {}
+
+// forget is Link.release.
+func (l *Listener) forget(k *Link, wholly bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wholly {
+		delete(l.links, k.local)
+	}
+	if !k.released {
+		k.released = true
+		l.live--
+		l.unref()
+	}
+}
