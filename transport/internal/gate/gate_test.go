@@ -22,7 +22,6 @@ type end struct {
 
 	mu   sync.Mutex
 	next []byte
-	skip []uint64
 }
 
 func newEnd(l *Link) *end {
@@ -35,7 +34,7 @@ func (e *end) Ended(err *core.CloseError) { e.ended <- err }
 func (e *end) Next(_ uint64, buf []byte) int {
 	return copy(buf, e.next)
 }
-func (e *end) Skipped(pn uint64) { e.skip = append(e.skip, pn) }
+func (e *end) TooBig() {}
 
 func (e *end) send(s string) bool {
 	e.mu.Lock()

@@ -1,10 +1,12 @@
 package gate
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/parley-net/parley/core"
@@ -28,9 +30,9 @@ type Source interface {
 	// Next writes the payload of packet pn to buf and returns its length, or 0 if
 	// there is nothing to send.
 	Next(pn uint64, buf []byte) int
-	// Skipped says that no packet pn will ever be sent, so that whoever acknowledges
-	// it has not received it.
-	Skipped(pn uint64)
+	// TooBig says that the system refused the payload that Next has just written, for
+	// its size.
+	TooBig()
 }
 
 // How long it takes until a Link says that it is still there.
@@ -161,6 +163,13 @@ func (l *Link) Addr() netip.AddrPort {
 // fragmented on their way.
 func (l *Link) Probes() bool { return l.sock.unfragmented }
 
+// Ended reports whether nothing can be sent any more.
+func (l *Link) Ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state != open
+}
+
 // Done is closed when the Link was closed and the peer has heard of it, or never will.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
@@ -180,8 +189,7 @@ func (l *Link) Send(src Source) bool {
 	if l.state != open || l.out.exhausted() {
 		return false
 	}
-	if l.out.next == l.out.skip {
-		src.Skipped(l.out.next)
+	if l.out.next == l.out.skip { // who acknowledges it has not received it
 		l.out.next++
 		l.out.skip = l.out.next + 1 + rand.Uint64N(skipWithin)
 	}
@@ -189,17 +197,22 @@ func (l *Link) Send(src Source) bool {
 	if n == 0 {
 		return false
 	}
-	l.write(l.addr, n, false)
+	if l.write(l.addr, n, false) == 0 {
+		src.TooBig()
+	}
 	return true
 }
 
-// write seals n bytes of payload in scratch and sends them. An error of the socket is
-// a packet that was lost.
+// write seals n bytes of payload in scratch, sends them, and returns the size of the
+// packet, or 0 if it is too large for the system. Any other error of the socket is a
+// packet that was lost.
 func (l *Link) write(to netip.AddrPort, n int, control bool) int {
 	now := l.now()
 	p := l.out.seal(l.scratch[:], n, control, now)
 	l.sent = now
-	l.sock.write(p, to)
+	if errors.Is(l.sock.write(p, to), syscall.EMSGSIZE) {
+		return 0
+	}
 	return len(p)
 }
 

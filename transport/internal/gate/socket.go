@@ -97,13 +97,14 @@ func (s *socket) readFrom(b []byte) (int, netip.AddrPort, error) {
 	return n, addrPort(addr), nil
 }
 
-// write sends a packet. An error is a packet that was lost, as any may be.
-func (s *socket) write(p []byte, to netip.AddrPort) {
+// write sends a packet.
+func (s *socket) write(p []byte, to netip.AddrPort) (err error) {
 	if s.fast != nil {
-		s.fast.WriteToUDPAddrPort(p, to)
-		return
+		_, err = s.fast.WriteToUDPAddrPort(p, to)
+	} else {
+		_, err = s.pc.WriteTo(p, net.UDPAddrFromAddrPort(to))
 	}
-	s.pc.WriteTo(p, net.UDPAddrFromAddrPort(to))
+	return err
 }
 
 // close closes the socket. It does not wait for the goroutine.
