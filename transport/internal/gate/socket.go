@@ -43,7 +43,7 @@ func (s *socket) read(take func(p []byte, from netip.AddrPort), ended func()) {
 	defer close(s.done)
 	const shortest, longest = time.Millisecond, time.Second
 	pause := shortest
-	r := s.reader()
+	r := s.newReader()
 	for {
 		err := r.read(take)
 		switch {

@@ -33,5 +33,3 @@ func tune(pc net.PacketConn) (unfragmented bool) {
 	})
 	return err == nil && (e4 == nil || e6 == nil)
 }
-
-func (s *socket) reader() reader { return &one{s: s} }

@@ -17,4 +17,4 @@ func tune(pc net.PacketConn) (unfragmented bool) {
 	return false
 }
 
-func (s *socket) reader() reader { return &one{s: s} }
+func (s *socket) newReader() reader { return &one{s: s} }
