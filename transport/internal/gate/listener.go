@@ -20,10 +20,10 @@ import (
 
 // Pass is what a token opens: a sealed token that the client showed in its hello.
 type Pass struct {
-	ID      [16]byte // of the token
-	User    string
-	PSK     [32]byte
-	Expires time.Time
+	ID    [16]byte // of the token
+	User  string
+	PSK   [32]byte
+	Token any // what Open returns and Spend wants
 }
 
 // ServerConfig says how a Listener works. All fields but Open and Spend are needed.
