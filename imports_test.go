@@ -24,6 +24,7 @@ const importLaw = `
 	# internal, state <- rpc, lobby <- server, client.
 	core:
 	core/internal/shape:
+	core/internal/field:        core
 	core/internal/wire:         core
 	core/internal/link:         core core/internal/wire
 	core/state:                 core core/internal/...
