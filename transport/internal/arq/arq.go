@@ -160,7 +160,7 @@ func (s *Session) Deadline() time.Time {
 func (s *Session) Recv(dst []byte) (msg []byte, ok bool) {
 	reliable, unreliable := s.in.ready > 0, s.taken.queue.n > 0
 	switch {
-	case !reliable && !unreliable:
+	case !s.Readable():
 		return nil, false
 	case reliable && (s.other || !unreliable):
 		s.other = false
@@ -176,6 +176,9 @@ func (s *Session) Recv(dst []byte) (msg []byte, ok bool) {
 	s.stats.BytesRecv += uint64(len(msg))
 	return msg, true
 }
+
+// Readable reports whether Recv has a message.
+func (s *Session) Readable() bool { return s.in.ready > 0 || s.taken.queue.n > 0 }
 
 // MaxSize returns the largest message in bytes that Send takes now.
 func (s *Session) MaxSize(d core.Delivery) int {

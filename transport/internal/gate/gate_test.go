@@ -28,9 +28,9 @@ func newEnd(l *Link) *end {
 	return &end{link: l, packets: make(chan string, 4096), ended: make(chan *core.CloseError, 2), moved: make(chan struct{}, 1024)}
 }
 
-func (e *end) Packet(_ uint64, p []byte)  { e.packets <- string(p) }
-func (e *end) Moved()                     { e.moved <- struct{}{} }
-func (e *end) Ended(err *core.CloseError) { e.ended <- err }
+func (e *end) Packet(_ time.Time, _ uint64, p []byte) { e.packets <- string(p) }
+func (e *end) Moved()                                 { e.moved <- struct{}{} }
+func (e *end) Ended(err *core.CloseError)             { e.ended <- err }
 func (e *end) Next(_ uint64, buf []byte) int {
 	return copy(buf, e.next)
 }
@@ -40,7 +40,7 @@ func (e *end) send(s string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.next = []byte(s)
-	return e.link.Send(e)
+	return e.link.Send(time.Now(), e)
 }
 
 func seeded(t testing.TB, first byte) *identity.Key {

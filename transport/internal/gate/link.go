@@ -16,8 +16,8 @@ import (
 // the socket or from a timer, one call at a time but for Ended, and holds no lock.
 type Handler interface {
 	// Packet takes the payload of a packet that is the peer's and came for the first
-	// time. The payload is valid during the call.
-	Packet(pn uint64, payload []byte)
+	// time, now. The payload is valid during the call.
+	Packet(now time.Time, pn uint64, payload []byte)
 	// Moved says that the peer has another address now, and has proven it.
 	Moved()
 	// Ended says, once, that the connection ended without this side's Close or Drop.
@@ -182,8 +182,9 @@ func (l *Link) Wait() {
 // skipWithin is how often about a packet number is left out.
 const skipWithin = 512
 
-// Send seals and sends one packet that src fills, and reports whether there was one.
-func (l *Link) Send(src Source) bool {
+// Send seals and sends one packet that src fills, now, and reports whether there was
+// one.
+func (l *Link) Send(now time.Time, src Source) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != open || l.out.exhausted() {
@@ -197,7 +198,7 @@ func (l *Link) Send(src Source) bool {
 	if n == 0 {
 		return false
 	}
-	if l.write(l.addr, n, false) == 0 {
+	if l.write(now.Sub(l.born), l.addr, n, false) == 0 {
 		src.TooBig()
 	}
 	return true
@@ -206,8 +207,7 @@ func (l *Link) Send(src Source) bool {
 // write seals n bytes of payload in scratch, sends them, and returns the size of the
 // packet, or 0 if it is too large for the system. Any other error of the socket is a
 // packet that was lost.
-func (l *Link) write(to netip.AddrPort, n int, control bool) int {
-	now := l.now()
+func (l *Link) write(now time.Duration, to netip.AddrPort, n int, control bool) int {
 	p := l.out.seal(l.scratch[:], n, control, now)
 	l.sent = now
 	if errors.Is(l.sock.write(p, to), syscall.EMSGSIZE) {
@@ -228,13 +228,14 @@ func (l *Link) control(to netip.AddrPort, op byte, body []byte, atLeast int) int
 		l.scratch[sealedHeader+n] = 0
 		n++
 	}
-	return l.write(to, n, true)
+	return l.write(l.now(), to, n, true)
 }
 
 // packet takes a sealed packet that is addressed to l. It reports whether it was
 // authentic.
 func (l *Link) packet(p []byte, from netip.AddrPort) bool {
-	now := l.now()
+	at := time.Now()
+	now := at.Sub(l.born)
 	size, control := len(p), p[0]&flagControl != 0
 	pn, payload, newest, v := l.in.open(p, now)
 	switch v {
@@ -246,26 +247,19 @@ func (l *Link) packet(p []byte, from netip.AddrPort) bool {
 		return false
 	}
 	l.heard.Store(int64(now))
-	if l.server && newest {
-		l.mu.Lock()
-		if from != l.addr {
-			l.elsewhere(from, size, now)
-		}
-		l.mu.Unlock()
+	l.mu.Lock()
+	if newest && l.server && from != l.addr {
+		l.elsewhere(from, size, now)
 	}
+	alive := l.state == open
+	l.mu.Unlock()
 	switch {
 	case control:
 		l.command(payload, from, size)
-	case l.accepts():
-		l.handler.Packet(pn, payload)
+	case alive:
+		l.handler.Packet(at, pn, payload)
 	}
 	return true
-}
-
-func (l *Link) accepts() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.state == open
 }
 
 // command obeys a control packet. What it does not know it ignores.

@@ -301,9 +301,9 @@ func (l *Listener) confirm(h *half, p []byte, from netip.AddrPort) {
 // deaf stands on a Link that is only told to go.
 type deaf struct{}
 
-func (deaf) Packet(uint64, []byte)  {}
-func (deaf) Moved()                 {}
-func (deaf) Ended(*core.CloseError) {}
+func (deaf) Packet(time.Time, uint64, []byte) {}
+func (deaf) Moved()                           {}
+func (deaf) Ended(*core.CloseError)           {}
 
 // forget is Link.release.
 func (l *Listener) forget(k *Link, wholly bool) {

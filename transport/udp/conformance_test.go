@@ -1,0 +1,26 @@
+package udp_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/parley-net/parley/conformance"
+	"github.com/parley-net/parley/conformance/netsim"
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/transport/udp"
+)
+
+const timeout = time.Second // of the adapters under test
+
+// under hands the adapter to the suite.
+var under = conformance.Transport{
+	New: func(testing.TB) core.Transport { return udp.New(udp.Config{IdleTimeout: timeout}) },
+	NewOn: func(_ testing.TB, n *netsim.Network) core.Transport {
+		return udp.New(udp.Config{IdleTimeout: timeout, ListenPacket: n.ListenPacket})
+	},
+	Timeout: timeout,
+}
+
+func TestConformance(t *testing.T) { conformance.TestTransport(t, under) }
+
+func BenchmarkConformance(b *testing.B) { conformance.BenchTransport(b, under) }
