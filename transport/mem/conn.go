@@ -34,6 +34,12 @@ type conn struct {
 	held    *packet          // what the last Recv returned
 }
 
+// Pipe returns the two ends of one connection, without a Transport: what one end
+// sends the other receives, as with net.Pipe, through the queues of the zero Transport.
+// An adapter that gives one end to its user and moves messages between the other and its
+// own medium has queues, order and the end of a connection as the contract asks.
+func Pipe() (a, b core.Conn) { return newPair(new(Transport).limits(), "pipe", "pipe") }
+
 func newPair(lim limits, dialer, other address) (client, server *conn) {
 	p := &pair{limits: lim}
 	p.up.init(&p.limits)

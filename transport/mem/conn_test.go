@@ -71,6 +71,27 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+func TestPipe(t *testing.T) {
+	a, b := mem.Pipe()
+	for _, c := range []core.Conn{a, b} {
+		if got := c.RemoteAddr(); got.Network() != "mem" || got.String() != "pipe" {
+			t.Errorf("RemoteAddr = %s %s, want mem pipe", got.Network(), got)
+		}
+		if got := c.MaxSize(core.Reliable); got != mem.DefaultMaxReliable {
+			t.Errorf("MaxSize = %d, want that of the zero Transport", got)
+		}
+	}
+	send(t, a, core.Reliable, "one way")
+	send(t, b, core.Unreliable, "and the other")
+	want(t, b, "one way")
+	want(t, a, "and the other")
+	send(t, b, core.Reliable, "last")
+	b.Close(core.CodeKicked, "out")
+	want(t, a, "last")
+	wantClosed(t, a, core.CloseError{Code: core.CodeKicked, Reason: "out", Remote: true})
+	wantClosed(t, b, core.CloseError{Code: core.CodeKicked, Reason: "out"})
+}
+
 func TestRecvBytesAreTheCallers(t *testing.T) {
 	client, server := connect(t, new(mem.Transport))
 	for range 3 {

@@ -20,6 +20,9 @@
 //	Conn ── queue ───────▶ Conn
 //	 ◀────────── queue ────┘
 //
+// Pipe makes just a connection. An adapter may keep its queues in one: see
+// examples/adapter.
+//
 // Nothing is written to a socket and nothing is waited for but the peer, so a
 // steady stream of messages allocates nothing. The package starts no goroutines
 // and sets no timers. It works inside a testing/synctest bubble when the Transport

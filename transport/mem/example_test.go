@@ -55,6 +55,21 @@ func ExampleTransport() {
 	// parley: the peer does not keep up true
 }
 
+// The ends of a Pipe are Conns like those of Dial and Accept.
+func ExamplePipe() {
+	a, b := mem.Pipe()
+	a.Send(core.Reliable, []byte("hello"))
+	a.Close(core.CodeNormal, "that was all")
+
+	msg, _ := b.Recv(context.Background())
+	fmt.Printf("%s\n", msg)
+	_, err := b.Recv(context.Background())
+	fmt.Println(err)
+	// Output:
+	// hello
+	// parley: connection closed by the peer: that was all
+}
+
 func ExampleTransport_Dial_refused() {
 	_, err := new(mem.Transport).Dial(context.Background(), "nobody")
 	fmt.Println(err)
