@@ -1,6 +1,6 @@
 module example.org/line
 
-go 1.26
+go 1.26.0
 
 require github.com/parley-net/parley v0.0.0
 

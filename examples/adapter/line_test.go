@@ -2,7 +2,6 @@ package line_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/parley-net/parley/conformance"
 	"github.com/parley-net/parley/core"
@@ -12,7 +11,7 @@ import (
 
 var under = conformance.Transport{
 	New:     func(testing.TB) core.Transport { return line.Transport{} },
-	Timeout: time.Second,
+	Timeout: line.Timeout,
 }
 
 func TestConformance(t *testing.T) { conformance.TestTransport(t, under) }
