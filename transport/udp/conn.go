@@ -71,10 +71,9 @@ func (c *conn) Send(d core.Delivery, msg []byte) error {
 
 // pump sends what may leave now. c.mu is held, and c.now is the time.
 func (c *conn) pump() {
-	at := c.arq.Deadline()
-	for !at.IsZero() && !at.After(c.now) && c.link.Send(c.now, c) {
-		at = c.arq.Deadline()
+	for c.due() && c.link.Send(c.now, c) {
 	}
+	at := c.arq.Deadline()
 	if at.IsZero() || !at.After(c.now) && c.link.Ended() {
 		return
 	}
@@ -86,6 +85,12 @@ func (c *conn) pump() {
 			c.timer.Reset(at.Sub(c.now))
 		}
 	}
+}
+
+// due reports whether there is something to send at the time of c.now. c.mu is held.
+func (c *conn) due() bool {
+	at := c.arq.Deadline()
+	return !at.IsZero() && !at.After(c.now)
 }
 
 // Next implements gate.Source.
@@ -117,19 +122,21 @@ func (c *conn) tick() {
 // Packet implements gate.Handler.
 func (c *conn) Packet(now time.Time, pn uint64, payload []byte) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.now = now
 	if err := c.arq.Receive(now, pn, payload); err != nil {
 		c.end(&core.CloseError{Code: core.CodeProtocol, Err: err})
 		c.link.Drop(core.CodeProtocol, "what you sent is no message")
+		c.mu.Unlock()
 		return
-	}
-	if c.arq.Readable() {
-		signal(c.ready)
 	}
 	c.pump()
 	if c.flushing != nil && c.arq.Unacked() == 0 {
 		c.farewell()
+	}
+	readable := c.arq.Readable()
+	c.mu.Unlock()
+	if readable { // only now, or Recv would wake up to wait for the lock
+		signal(c.ready)
 	}
 }
 
@@ -187,8 +194,10 @@ func (c *conn) Recv(ctx context.Context) ([]byte, error) {
 				if c.buf = nil; cap(msg) <= keptBuffer {
 					c.buf = msg[:0]
 				}
-				c.now = time.Now()
-				c.pump() // there is room again, of which the peer may have to know
+				if c.due() { // there is room again, of which the peer must know
+					c.now = time.Now()
+					c.pump()
+				}
 				c.mu.Unlock()
 				return msg, nil
 			}

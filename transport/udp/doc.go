@@ -61,7 +61,7 @@
 // it sends, and nothing is kept of it. The handshake is Noise, NKpsk2: the client knows
 // the server by its pin, and the server knows the client, if Config.Tokens is set, by a
 // token that opens it once (see package token). Packets are sealed with
-// ChaCha20-Poly1305; each is accepted once. A new address of a client is believed when
+// AES-128-GCM; each is accepted once. A new address of a client is believed when
 // it has answered from there. docs/protocol.md has every byte, for whoever writes a
 // client in another language.
 //

@@ -26,11 +26,14 @@ func (s *socket) newReader() reader {
 // batchSize is how many packets one system call takes at most.
 const batchSize = 16
 
-// batch reads with recvmmsg(2). It does what ReadBatch of golang.org/x/net/ipv4 does,
-// which allocates an address for each packet.
+// batch reads with recvmmsg(2): one packet where they come one by one, since asking
+// for more costs, and many where they wait already. It does what ReadBatch of
+// golang.org/x/net/ipv4 does, which allocates an address for each packet.
 type batch struct {
 	raw     syscall.RawConn
 	call    func(fd uintptr) bool // recv, made once
+	ask     int                   // packets that the next call asks for
+	waited  bool                  // there was nothing yet
 	n       int
 	err     syscall.Errno
 	headers [batchSize]mmsghdr
@@ -46,7 +49,7 @@ type mmsghdr struct {
 }
 
 func newBatch(raw syscall.RawConn) *batch {
-	b := &batch{raw: raw}
+	b := &batch{raw: raw, ask: 1}
 	b.call = b.recv
 	for i := range b.headers {
 		b.vectors[i].Base = &b.buffers[i][0]
@@ -55,18 +58,24 @@ func newBatch(raw syscall.RawConn) *batch {
 		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
 		h.Iov = &b.vectors[i]
 		h.SetIovlen(1)
+		h.Namelen = unix.SizeofSockaddrInet6
 	}
 	return b
 }
 
 func (b *batch) read(take func([]byte, netip.AddrPort)) error {
+	b.waited = false
 	if err := b.raw.Read(b.call); err != nil {
 		return err
+	}
+	if b.ask = batchSize; b.waited {
+		b.ask = 1
 	}
 	if b.err != 0 {
 		return os.NewSyscallError("recvmmsg", b.err)
 	}
 	for i := range b.n {
+		b.headers[i].header.Namelen = unix.SizeofSockaddrInet6 // the kernel has changed it
 		take(b.buffers[i][:b.headers[i].length], address(&b.names[i]))
 	}
 	return nil
@@ -74,15 +83,13 @@ func (b *batch) read(take func([]byte, netip.AddrPort)) error {
 
 // recv is called when there may be something to read. It returns false if there is not.
 func (b *batch) recv(fd uintptr) bool {
-	for i := range b.headers {
-		b.headers[i].header.Namelen = unix.SizeofSockaddrInet6
-	}
 	for {
-		n, _, err := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+		n, _, err := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers[0])), uintptr(b.ask), unix.MSG_DONTWAIT, 0, 0)
 		switch err {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
+			b.waited = true
 			return false
 		}
 		b.n, b.err = int(n), err

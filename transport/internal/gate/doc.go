@@ -11,7 +11,7 @@
 //	         ◀───                                   sealed packets
 //
 // The handshake is Noise_NKpsk2_25519_ChaChaPoly_SHA256; its prologue binds what was
-// said in clear. Packets are sealed with ChaCha20-Poly1305 under an explicit 64-bit
+// said in clear. Packets are sealed with AES-128-GCM under an explicit 64-bit
 // number that is never used twice, and opened only once each (RFC 6479). Every path
 // through which a stranger can make the server work is bounded in limit.go.
 //

@@ -1,13 +1,12 @@
 package gate
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"math"
 	"time"
-
-	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // When keys change. A sender takes the next key after rekeyPackets or rekeyAfter, but
@@ -33,18 +32,23 @@ type key struct {
 	secret []byte
 }
 
+// keySize is that of AES-128-GCM. Whatever plays games has it in hardware, where it
+// takes a third of the time that ChaCha20-Poly1305 does.
+const keySize, nonceSize = 16, 12
+
 const keyLabel, nextLabel = "parley 1 key", "parley 1 next"
 
 func newKey(secret []byte) (key, error) {
-	raw, err := hkdf.Expand(sha256.New, secret, keyLabel, chacha20poly1305.KeySize)
+	raw, err := hkdf.Expand(sha256.New, secret, keyLabel, keySize)
 	if err != nil {
 		return key{}, err
 	}
-	aead, err := chacha20poly1305.New(raw)
+	block, err := aes.NewCipher(raw)
 	if err != nil {
 		return key{}, err
 	}
-	return key{aead, secret}, nil
+	aead, err := cipher.NewGCM(block)
+	return key{aead, secret}, err
 }
 
 func (k key) next() (key, error) {
@@ -57,7 +61,7 @@ func (k key) next() (key, error) {
 
 // nonce is a packet number as the AEAD wants it. It is a field and not a variable
 // so that sealing allocates nothing.
-type nonce [chacha20poly1305.NonceSize]byte
+type nonce [nonceSize]byte
 
 func (n *nonce) set(pn uint64) []byte {
 	order.PutUint64(n[4:], pn)
