@@ -206,7 +206,7 @@ func (s *Session) StalledSince() time.Time {
 func (s *Session) Stats() core.Stats {
 	st := s.stats
 	st.Queued = int(s.out.end-s.out.next) + s.fresh.bytes
-	if s.rtt.measured {
+	if s.rtt.samples > 0 {
 		st.RTT = s.rtt.smoothed
 	}
 	return st

@@ -63,13 +63,17 @@ func (s *Session) tick(now instant) {
 		s.trim(now)
 	}
 	s.mtu.check(now, s.probeTimeout())
-	if now < s.timer() {
-		return
+	for now >= s.timer() {
+		if s.flight.lossAt != never {
+			s.detect(now)
+		} else {
+			s.alarm(now)
+		}
 	}
-	if s.flight.lossAt != never {
-		s.detect(now)
-		return
-	}
+}
+
+// alarm says that nothing was heard for long.
+func (s *Session) alarm(now instant) {
 	s.probes = probes
 	if s.flight.count == 0 { // the peer's limit may have been raised, and the news lost
 		s.probes = 1
@@ -94,7 +98,7 @@ func (s *Session) next(now instant, pn uint64, buf []byte) int {
 	if !mustAck && !mayAsk {
 		return 0
 	}
-	if size := s.mtu.probe(now); mayAsk && size > 0 && s.probes == 0 && s.rtt.measured && s.payload(size) <= len(buf) {
+	if size := s.mtu.probe(now); mayAsk && size > 0 && s.probes == 0 && s.rtt.samples > 0 && s.payload(size) <= len(buf) {
 		return s.widen(now, pn, buf[:s.payload(size)])
 	}
 	size := s.mtu.size
@@ -158,6 +162,9 @@ func (s *Session) fill(b []byte, mustAck bool, p *sent) ([]byte, int) {
 	b = s.appendData(b, p, &asks)
 	if streamFirst {
 		b = s.appendDatagrams(b, &asks)
+	}
+	if asks == asksSometime && s.flight.bytes > s.cc.allowed(s.rtt.smoothed)/2 && len(b) < cap(b) {
+		b, asks = appendPing(b), asksNow // the window would be full before the answer comes
 	}
 	return b, asks
 }

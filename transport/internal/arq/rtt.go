@@ -26,8 +26,8 @@ const (
 // An rtt estimates the round trip as RFC 6298 and RFC 9002 §5 do.
 type rtt struct {
 	smoothed, deviation, latest time.Duration
-	measured                    bool    // since the connection, or its path, began
-	at                          instant // of the last measurement
+	samples                     int     // since the connection, or its path, began
+	at                          instant // of the last one
 }
 
 func newRTT(initial time.Duration) rtt {
@@ -35,7 +35,7 @@ func newRTT(initial time.Duration) rtt {
 }
 
 // restart keeps the estimate until the new path has been measured.
-func (r *rtt) restart() { r.measured = false }
+func (r *rtt) restart() { r.samples = 0 }
 
 // sample takes a round trip, less what the peer says that it waited before it
 // answered. A peer that lies about it slows down itself only, or is sent again
@@ -43,19 +43,22 @@ func (r *rtt) restart() { r.measured = false }
 func (r *rtt) sample(now instant, took time.Duration) {
 	took = min(max(took, 0), maxSample)
 	r.latest = took
-	if !r.measured {
-		r.measured = true
+	r.samples++
+	if r.samples == 1 {
 		r.smoothed, r.deviation, r.at = took, took/2, now
 		return
 	}
-	// A sample counts for an eighth, or less where there are more than eight in a
-	// round trip: the estimate must not follow the jitter (RFC 7323, appendix G).
-	weight := 1.0 / 8
+	// The first samples are averaged. Later each counts for a sixteenth, or less where
+	// there are more than eight in a round trip: the estimate must not follow the
+	// jitter (RFC 7323, appendix G). The deviation follows four times as fast, so
+	// that the timeout notices a change at once.
+	weight := 1.0 / 16
 	if passed := now - r.at; passed < r.smoothed/8 {
-		weight = float64(passed) / float64(r.smoothed)
+		weight = float64(passed) / float64(2*r.smoothed)
 	}
+	weight = max(weight, 1/float64(r.samples))
 	off := took - r.smoothed
-	r.deviation += time.Duration(2 * weight * float64(max(off, -off)-r.deviation))
+	r.deviation += time.Duration(min(4*weight, 1.0/4) * float64(max(off, -off)-r.deviation))
 	r.smoothed += time.Duration(weight * float64(off))
 	r.at = now
 }

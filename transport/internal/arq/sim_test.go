@@ -194,34 +194,26 @@ func (w *world) fly(to int, l *link, pn uint64, payload []byte, overhead int) {
 		at = l.freeAt
 	}
 	l.took += size
-	for copies := 1; copies > 0; copies-- {
-		arrives := at + l.latency
-		if l.jitter > 0 {
-			arrives += time.Duration(w.rng.Int64N(int64(2*l.jitter))) - l.jitter
-		}
-		if w.rng.Float64() < l.reorder {
-			arrives += l.late
-		}
-		if copies == 1 && w.rng.Float64() < l.dup {
-			copies++
-		}
-		w.n++
-		heap.Push(&w.air, packet{arrives, w.n, to, pn, append(w.take(), payload...)})
-		if copies == 2 {
-			copies-- // the copy comes next, and has none
-			w.n++
-			heap.Push(&w.air, packet{arrives + time.Duration(w.rng.Int64N(int64(time.Second))), w.n, to, pn, append(w.take(), payload...)})
-		}
+	at += l.latency
+	if l.jitter > 0 {
+		at += time.Duration(w.rng.Int64N(int64(2*l.jitter))) - l.jitter
+	}
+	if w.rng.Float64() < l.reorder {
+		at += l.late
+	}
+	w.arrive(at, to, pn, payload)
+	if w.rng.Float64() < l.dup {
+		w.arrive(at+time.Duration(w.rng.Int64N(int64(time.Second))), to, pn, payload)
 	}
 }
 
-func (w *world) take() []byte {
+func (w *world) arrive(at time.Duration, to int, pn uint64, payload []byte) {
+	var b []byte
 	if n := len(w.spare); n > 0 {
-		b := w.spare[n-1]
-		w.spare = w.spare[:n-1]
-		return b[:0]
+		b, w.spare = w.spare[n-1][:0], w.spare[:n-1]
 	}
-	return make([]byte, 0, MaxDatagram)
+	w.n++
+	heap.Push(&w.air, packet{at, w.n, to, pn, append(b, payload...)})
 }
 
 // run lets time pass until done reports true, and fails after limit.
