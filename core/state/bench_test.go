@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/parley-net/parley/codec"
 )
 
 // benchTick is exact in binary, so that a body that goes to and fro comes back to
@@ -338,4 +340,48 @@ func BenchmarkAll(b *testing.B) {
 			n += int(x.id)
 		}
 	}
+}
+
+// fighter has what objects of a game usually have: a name, a position, numbers, and
+// a variable that is none.
+type fighter struct {
+	Object
+	Name   string
+	Pos    Position2D
+	Health Var[int]
+	Gold   Var[int]
+	Target Var[Ref[*fighter]]
+	Title  Var[string]
+}
+
+// BenchmarkFreeze is what a snapshot of 10,000 objects costs: the copy, which the
+// tick pays, and the values, which it does not.
+func BenchmarkFreeze(b *testing.B) {
+	w, err := NewWorld(NewSchema(Class[fighter]()), codec.Msgp{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	rnd := newRand(1)
+	fighters := make([]*fighter, 10000)
+	for i := range fighters {
+		fighters[i] = Spawn(w, &fighter{
+			Name: fmt.Sprint("fighter ", i), Health: NewVar(100), Title: NewVar("novice"),
+			Pos: NewPosition2D(Position2DConfig{At: Vec2{rnd.Float64(), rnd.Float64()}, Size: Vec2{1, 1}}),
+		})
+	}
+	f := new(Frozen)
+	w.Freeze(f) // the first one makes room
+	b.Run("copy", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w.Freeze(f)
+		}
+	})
+	b.Run("values", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for range f.Objects() {
+			}
+		}
+	})
 }

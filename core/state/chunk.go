@@ -29,6 +29,7 @@ type row struct {
 	weight int
 	once   []byte   // what travels once
 	blobs  [][]byte // the values that are no numbers
+	lent   uint64   // bit n: a Frozen has the bytes of blob n, which must not change any more
 }
 
 // version is a chunk's values as they were frozen at a tick. A chunk that does not
@@ -169,6 +170,10 @@ func (k *chunk) putBlob(r int, def *fieldDef, b []byte) bool {
 	}
 	*col++
 	k.dirty = true
+	if bit := uint64(1) << def.blob; row.lent&bit != 0 {
+		row.lent &^= bit
+		row.blobs[def.blob] = nil
+	}
 	row.blobs[def.blob] = append(row.blobs[def.blob][:0], b...)
 	key := valueKey{row.obj.id, def.blob + 1}
 	if len(b) > k.class.inlineMax {

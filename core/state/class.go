@@ -34,6 +34,9 @@ type field interface {
 	recv(col int, v int64)   // a number arrived; col counts within the field
 	recvBlob(b []byte) error // a blob arrived
 	fire()                   // run the hooks for what arrived
+
+	thaw(c core.Codec, def *fieldDef, row []int64, blob []byte) any // its value in a snapshot, from a frozen row
+	restore(c core.Codec, x any) error                              // thaw's other end, before the spawn
 }
 
 // fieldShape says what a field is on the wire.
@@ -67,6 +70,9 @@ type class struct {
 	number int // within its Schema; set by NewSchema
 
 	blobCols []int // by blob: the column of its version, counted in a row
+
+	members []member // what a snapshot shows
+	posCol  int      // first column of the position, 0 if there is none
 
 	maxRow    int // bytes of a row at most, without what travels once
 	maxRows   int // of a chunk
@@ -124,6 +130,7 @@ func newClass(t reflect.Type) *class {
 	if err := c.weigh(); err != nil {
 		errs = append(errs, err)
 	}
+	c.listMembers()
 	c.err = errors.Join(errs...)
 	return c
 }

@@ -78,4 +78,14 @@
 //
 // Whatever bytes a client or a server sends, the other side's memory and time are
 // bounded by constants, and it does not panic.
+//
+// # Snapshots
+//
+// World.Freeze makes a copy of all objects between two ticks, for little more than
+// the copying of their numbers, and Frozen.Objects reads it elsewhere, in the named
+// values of core.ObjectState that databases and people understand. World.Restore is
+// the way back. Package server does all of it (server.Config.Sink); a test that wants
+// to compare worlds may too.
+//
+//	World ──Freeze──▶ Frozen ──Objects──▶ core.SnapshotSink … core.SnapshotReader ──Restore──▶ World
 package state

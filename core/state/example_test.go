@@ -115,6 +115,37 @@ func ExamplePosition2D_collision() {
 	// 3
 }
 
+// A world is frozen between two ticks, shown, and comes back in another one.
+func ExampleWorld_Freeze() {
+	world := newWorld()
+	k := state.SpawnFor(world, 3, &Knight{Name: "Ada", Health: state.NewVar(100)})
+
+	var frozen state.Frozen
+	world.Freeze(&frozen)
+	k.Health.Set(1) // the frozen copy does not change
+
+	for o := range frozen.Objects() {
+		fmt.Println(o.Class, o.ID, "of player", o.Owner)
+		for _, f := range o.Fields {
+			fmt.Println(" ", f.Name, f.Value)
+		}
+	}
+	again := newWorld()
+	if err := again.Restore(frozen.Tick(), frozen.LastID(), frozen.Objects()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	ada, _ := state.Get[*Knight](again, k.ID())
+	fmt.Println(ada.Name, "of", ada.Owner(), "has", ada.Health)
+	// Output:
+	// Knight 1 of player 3
+	//   Name Ada
+	//   Pos map[vx:0 vy:0 x:0 y:0]
+	//   Health 100
+	//   Foe 0
+	// Ada of player 3 has 100
+}
+
 func ExampleDiff() {
 	server := "class Knight\n  Knight.Health: Var of int32\n  Knight.Name: string at spawn\nevent fanfare\n"
 	client := "class Knight\n  Knight.Health: Var of int\n  Knight.Name: string at spawn\n"

@@ -41,6 +41,7 @@ type Schema struct {
 	numbers map[Part]int
 	classes []*class
 	byType  map[reflect.Type]*class
+	byName  map[string]*class
 	text    string
 	err     error
 }
@@ -49,7 +50,7 @@ type Schema struct {
 // as two classes of one name, is reported by Err, and by everything that takes the
 // Schema.
 func NewSchema(parts ...Part) *Schema {
-	s := &Schema{numbers: make(map[Part]int), byType: make(map[reflect.Type]*class)}
+	s := &Schema{numbers: make(map[Part]int), byType: make(map[reflect.Type]*class), byName: make(map[string]*class)}
 	type entry struct {
 		part Part
 		info PartInfo
@@ -84,10 +85,11 @@ func NewSchema(parts ...Part) *Schema {
 			c.number = len(s.classes)
 			s.classes = append(s.classes, &c)
 			s.byType[c.typ] = &c
+			s.byName[c.name] = &c
 		}
 	}
 	for _, e := range entries {
-		if on := e.info.On; on != nil && on.Kind() == reflect.Pointer && !s.hasClass(on.Elem().Name()) {
+		if on := e.info.On; on != nil && on.Kind() == reflect.Pointer && s.byName[on.Elem().Name()] == nil {
 			errs = append(errs, fmt.Errorf("parley: schema: %s %s is on class %s, which is missing: add state.Class[%s]()",
 				e.info.Kind, e.info.Name, on.Elem().Name(), on.Elem().Name()))
 		}
@@ -194,10 +196,6 @@ func mergedHeads(a, b section) []string {
 	heads := append(slices.Clone(a.heads), b.heads...)
 	slices.Sort(heads)
 	return slices.Compact(heads)
-}
-
-func (s *Schema) hasClass(name string) bool {
-	return slices.ContainsFunc(s.classes, func(c *class) bool { return c.name == name })
 }
 
 // checkTypes asks the codec about what the parts other than classes need.

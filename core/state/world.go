@@ -18,7 +18,8 @@ type World struct {
 	authority bool
 	me        PlayerID
 	tick      uint64
-	next      ObjectID
+	next      ObjectID // the id that was given last
+	frozen    uint64   // the tick of the newest Frozen
 	messenger Messenger
 
 	byID      map[ObjectID]*Object
@@ -167,21 +168,28 @@ func (w *World) spawn(obj Entity, owner PlayerID) error {
 	if !w.authority {
 		return &AuthorityError{Op: "Spawn", Object: c.name}
 	}
+	if err := w.enter(obj, c, w.next+1, owner); err != nil {
+		return err
+	}
+	w.next++
+	spawned{o}.fire()
+	return nil
+}
+
+// enter gives obj its place in the world, under an id. After an error it is as before.
+func (w *World) enter(obj Entity, c *class, id ObjectID, owner PlayerID) error {
 	once, err := c.appendSpawn(w.codec, nil, reflect.ValueOf(obj).Elem())
 	if err != nil {
 		return err
 	}
-	w.next++
-	w.attach(obj, c, w.next, owner)
+	o := w.attach(obj, c, id, owner)
 	o.chunk, o.row = w.stores[c.number].place(w, c, len(once))
 	if err := o.chunk.occupy(o, once); err != nil {
 		o.chunk.free(o.row)
 		w.detach(o)
-		w.next--
 		return err
 	}
 	w.add(o)
-	spawned{o}.fire()
 	return nil
 }
 

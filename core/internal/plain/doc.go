@@ -1,4 +1,4 @@
-// Package field turns Go values into values of core.Field, which any tool can read,
+// Package plain turns Go values into values of core.Field, which any tool can read,
 // and back.
 //
 //	bool, string, time.Time            as they are
@@ -13,7 +13,7 @@
 //
 // Nil slices, maps, pointers and interfaces are nil. Text that is not UTF-8, or has
 // a zero byte, is []byte, since a store may refuse it as text.
-package field
+package plain
 
 import (
 	"reflect"

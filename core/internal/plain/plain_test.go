@@ -1,4 +1,4 @@
-package field
+package plain
 
 import (
 	"errors"
@@ -233,10 +233,10 @@ func TestNotExact(t *testing.T) {
 		{new(map[uint8]int), map[string]any{"-1": int64(1)}, `the key "-1" is no uint8`},
 		{new(map[float64]int), map[string]any{"1": int64(1)}, `the key "1" is no float64`},
 		{new(map[string]int), []any{}, "want map[string]int"},
-		{new(inner), map[string]any{"A": int64(1)}, "B of field.inner is missing"},
-		{new(inner), map[string]any{"A": int64(1), "B": int64(1), "C": nil}, "field.inner has no field C"},
+		{new(inner), map[string]any{"A": int64(1)}, "B of plain.inner is missing"},
+		{new(inner), map[string]any{"A": int64(1), "B": int64(1), "C": nil}, "plain.inner has no field C"},
 		{new(inner), map[string]any{"A": int64(1), "B": 1.5}, "B: want int8, found the float64 1.5"},
-		{new(*inner), map[string]any{}, "A of field.inner is missing"},
+		{new(*inner), map[string]any{}, "A of plain.inner is missing"},
 		{new(error), "text", "want error"},
 		{new(chan int), nil, "want chan int, found nothing"},
 		{new(rec), deep, "nested deeper"},

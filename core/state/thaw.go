@@ -1,0 +1,168 @@
+package state
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/core/internal/plain"
+)
+
+// member is a field of a class as a snapshot shows it, one that synchronizes or one
+// that travels once.
+type member struct {
+	name   string
+	plain  bool
+	number int // among the class's fields, or its plain ones
+}
+
+// listMembers puts the fields that snapshots show in the order of their declaration.
+// Two of one name, which embedded structs may have, are told apart by the name of the
+// struct.
+func (c *class) listMembers() {
+	index := func(m member) []int {
+		if m.plain {
+			return c.plain[m.number].index
+		}
+		return c.fields[m.number].index
+	}
+	named := make(map[string]int)
+	for i, f := range c.fields {
+		c.members = append(c.members, member{name: f.short(), number: i})
+		named[f.short()]++
+		if f.typ == positionType {
+			c.posCol = f.col
+		}
+	}
+	for i, f := range c.plain {
+		c.members = append(c.members, member{name: f.short(), plain: true, number: i})
+		named[f.short()]++
+	}
+	for i := range c.members {
+		if m := &c.members[i]; named[m.name] > 1 {
+			path := index(*m)
+			for n := len(path) - 1; n > 0; n-- {
+				m.name = c.typ.FieldByIndex(path[:n]).Name + "." + m.name
+			}
+		}
+	}
+	slices.SortFunc(c.members, func(a, b member) int { return slices.Compare(index(a), index(b)) })
+}
+
+// short returns the field's name without the class's.
+func (f *fieldDef) short() string { _, name, _ := strings.Cut(f.name, "."); return name }
+
+// thaw makes field values of the frozen rows of a class. It is for one goroutine.
+type thaw struct {
+	class  *class
+	codec  core.Codec
+	plain  []reflect.Value // pointers to what travels once
+	fields []field
+	values []any // of the plain members
+	out    []core.Field
+}
+
+func newThaw(c *class, codec core.Codec) *thaw {
+	t := &thaw{class: c, codec: codec, values: make([]any, len(c.plain)), out: make([]core.Field, len(c.members))}
+	for i := range c.plain {
+		t.plain = append(t.plain, reflect.New(c.plain[i].typ))
+	}
+	for i := range c.fields {
+		t.fields = append(t.fields, reflect.New(c.fields[i].typ).Interface().(field))
+	}
+	return t
+}
+
+// object returns the object of a frozen row. What it returns holds until the next
+// call.
+func (t *thaw) object(vals []int64, once []byte, blobs [][]byte) core.ObjectState {
+	c := t.class
+	for i, p := range t.plain {
+		t.values[i], once = readable(t.codec, p, once)
+	}
+	for i, m := range c.members {
+		t.out[i].Name = m.name
+		if m.plain {
+			t.out[i].Value = t.values[m.number]
+			continue
+		}
+		def := &c.fields[m.number]
+		blob := once // of the position: its configuration
+		if def.blob >= 0 {
+			blob = blobs[def.blob]
+		}
+		t.out[i].Value = t.fields[m.number].thaw(t.codec, def, vals[def.col:], blob)
+	}
+	return core.ObjectState{ID: uint64(vals[colID]), Class: c.name, Owner: uint32(vals[colOwner]), Alive: true, Fields: t.out}
+}
+
+// readable decodes a value from the front of b into what p points to, and returns
+// it as a value of core.Field, or the codec's bytes where that would not bring back
+// the same, and the bytes behind it.
+func readable(codec core.Codec, p reflect.Value, b []byte) (x any, rest []byte) {
+	rest, err := codec.Decode(b, p.Interface())
+	if err == nil {
+		b = b[:len(b)-len(rest)]
+		if x, err = plain.Of(p.Elem()); err == nil && comesBack(codec, p.Elem().Type(), x, b) {
+			return x, rest
+		}
+	}
+	return map[string]any{codec.Name(): bytes.Clone(b)}, rest
+}
+
+// comesBack reports whether x, read as a value of type t, has the encoding b.
+func comesBack(codec core.Codec, t reflect.Type, x any, b []byte) bool {
+	switch x.(type) {
+	case bool, int64, uint64, float64, string:
+		if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface {
+			return true // the same value, whatever the codec makes of it
+		}
+	}
+	p := reflect.New(t)
+	if err := unread(codec, p.Elem(), x); err != nil {
+		return false
+	}
+	again, err := codec.Append(nil, p.Interface())
+	return err == nil && bytes.Equal(again, b)
+}
+
+// unread is the other end of readable.
+func unread(codec core.Codec, dst reflect.Value, x any) error {
+	m, _ := x.(map[string]any)
+	b, ok := m[codec.Name()].([]byte)
+	if len(m) != 1 || !ok {
+		return plain.Set(dst, x)
+	}
+	rest, err := codec.Decode(b, dst.Addr().Interface())
+	if err == nil && len(rest) > 0 {
+		err = core.Errorf(core.ErrMalformed, "%d bytes left over", len(rest))
+	}
+	return err
+}
+
+func (v *Var[T]) thaw(codec core.Codec, def *fieldDef, cols []int64, blob []byte) any {
+	switch {
+	case def.blob >= 0:
+		x, _ := readable(codec, reflect.ValueOf(&v.val), blob)
+		return x
+	case def.quantum > 0:
+		fromFloat(&v.val, float64(cols[0])*def.quantum)
+	default:
+		fromColumn(&v.val, cols[0])
+	}
+	if ref, ok := any(&v.val).(refColumn); ok {
+		return uint64(*ref.refID())
+	}
+	x, _ := plain.Of(reflect.ValueOf(&v.val)) // a number
+	return x
+}
+
+func (v *Var[T]) restore(codec core.Codec, x any) error {
+	dst := reflect.ValueOf(&v.val).Elem()
+	if ref, ok := any(&v.val).(refColumn); ok {
+		dst = reflect.ValueOf(ref.refID()).Elem()
+	}
+	return unread(codec, dst, x)
+}
