@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // ErrLocked: another process, or another part of this one, holds the lock.
@@ -60,7 +61,8 @@ func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	return f, nil
 }
 
-// SyncDir opens a directory and syncs it. Windows has no such thing, and needs none.
+// SyncDir opens a directory and syncs it. Windows has no such thing and needs none, and
+// where a file system says that it has none there is nothing to be done.
 func (OS) SyncDir(name string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -69,7 +71,11 @@ func (OS) SyncDir(name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }
 
 // Lock makes the file if there is none and writes into it who has the lock.

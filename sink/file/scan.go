@@ -1,0 +1,245 @@
+package file
+
+import (
+	"bufio"
+	"context"
+	"io"
+
+	"github.com/parley-net/parley/core"
+)
+
+const readSize = 256 << 10 // bytes that are read at once
+
+// lines reads a part of a file line by line.
+type lines struct {
+	r    *bufio.Reader
+	long []byte // a line longer than r's buffer
+}
+
+func newLines(f io.ReaderAt, from, to int64) *lines {
+	return &lines{r: bufio.NewReaderSize(io.NewSectionReader(f, from, to-from), int(min(readSize, to-from)))}
+}
+
+// next returns the next line without its \n, valid until the next call, and how many
+// bytes it takes in the file. A line longer than maxLine is returned empty. It returns
+// io.EOF at the end, and io.ErrUnexpectedEOF if the last line does not end.
+func (l *lines) next() (line []byte, size int64, err error) {
+	l.long = l.long[:0]
+	for {
+		part, err := l.r.ReadSlice('\n')
+		size += int64(len(part))
+		if err == nil && size == int64(len(part)) {
+			return part[:len(part)-1], size, nil // the usual
+		}
+		if size <= maxLine {
+			l.long = append(l.long, part...)
+		} else {
+			l.long = nil
+		}
+		switch {
+		case err == nil:
+			return l.long[:max(len(l.long), 1)-1], size, nil
+		case err == io.EOF && size > 0:
+			return nil, size, io.ErrUnexpectedEOF
+		case err != bufio.ErrBufferFull:
+			return nil, size, err
+		}
+	}
+}
+
+// scan reads what a file of this size holds behind the end of the index, and moves
+// that end behind the last whole record. Its error is that of reading or the cause of
+// ctx, and then another scan goes on from there, or it says that this is not the file of
+// the match.
+func (x *index) scan(ctx context.Context, f io.ReaderAt, size int64, match string) error {
+	s := scanner{x: x, form: formOf(match)}
+	l := newLines(f, x.end, size)
+	for i := 0; ; i++ {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		line, n, err := l.next()
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break // what follows the last whole line is no record yet
+		}
+		if err != nil {
+			return err
+		}
+		body, ok := unseal(line)
+		switch {
+		case !ok:
+			s.bad(n)
+		case x.lines == 0 && s.lines == 0:
+			if err := checkFirst(body, match); err != nil {
+				return err
+			}
+			s.count(n)
+		default:
+			s.line(body, n)
+		}
+	}
+	if s.open != nil && s.damage.count > 0 {
+		s.abandon() // whoever writes a snapshot writes whole lines, until it is killed
+	}
+	return nil
+}
+
+func checkFirst(body []byte, match string) error {
+	name, version, ok := matchOf(body)
+	switch {
+	case !ok:
+		return core.Errorf(core.ErrMalformed, "its first line does not say which match it is of: it was not made here")
+	case version != format:
+		return core.Errorf(core.ErrUnsupported, "it has format %d, and this version of parley knows %d", version, format)
+	case name != match:
+		return core.Errorf(core.ErrMalformed, "it is of match %q: give it the name back that it was made with", name)
+	}
+	return nil
+}
+
+// scanner reads the lines behind the end of an index.
+type scanner struct {
+	x    *index
+	form form
+
+	// What was read and is not in the index yet: the lines of a snapshot that has not
+	// ended, or a single line.
+	size, lines int64
+	damage      damage
+	open        *opened
+}
+
+// opened is a snapshot that has not ended.
+type opened struct {
+	place
+	stamp []byte
+}
+
+// count counts a line as read, and commits it unless it is part of a snapshot.
+func (s *scanner) count(size int64) {
+	s.size += size
+	s.lines++
+	if s.open == nil {
+		s.commit()
+	}
+}
+
+// bad notes a line that cannot be read.
+func (s *scanner) bad(size int64) {
+	s.damage.add(s.nth())
+	s.count(size)
+}
+
+// nth returns the number of the line that is being read.
+func (s *scanner) nth() int64 { return s.x.lines + s.lines + 1 }
+
+func (s *scanner) commit() {
+	s.x.end += s.size
+	s.x.lines += s.lines
+	for _, n := range s.damage.first {
+		s.x.damage.add(n)
+		s.damage.count--
+	}
+	s.x.damage.count += s.damage.count
+	s.size, s.lines, s.damage, s.open = 0, 0, damage{}, nil
+}
+
+// abandon gives up the snapshot that is open: its end is missing, and whatever stands in
+// its place may have been something else as well.
+func (s *scanner) abandon() {
+	if s.damage.count == 0 {
+		s.damage.add(s.open.line)
+	}
+	s.commit()
+}
+
+// line reads a line whose checksum is right.
+func (s *scanner) line(body []byte, size int64) {
+	if rest, ok := cut(body, s.form.object); ok {
+		if s.open == nil {
+			s.count(size) // the beginning of its snapshot is damaged, which was noted
+		} else if rest, ok = cut(rest, string(s.open.stamp)); ok && len(rest) > 0 && rest[0] == ',' {
+			s.open.objects++
+			s.count(size)
+		} else {
+			s.bad(size)
+		}
+		return
+	}
+	if rest, ok := cut(body, s.form.end); ok {
+		s.end(rest, size)
+		return
+	}
+	if s.open != nil {
+		s.abandon()
+	}
+	at := s.x.end
+	if rest, ok := cut(body, s.form.event); ok {
+		if k, ok := eventKey(rest); ok {
+			s.x.addEvent(k, at, size)
+			s.count(size)
+			return
+		}
+	} else if rest, ok := cut(body, s.form.snapshot); ok {
+		if epoch, tick, _, ok := snapshotKey(rest); ok {
+			s.open = &opened{place{epoch: epoch, tick: tick, at: at, line: s.nth()}, append([]byte{}, rest...)}
+			s.count(size)
+			return
+		}
+	}
+	s.bad(size)
+}
+
+// eventKey reads what the index knows of an event, behind its match.
+func eventKey(rest []byte) (k key, ok bool) {
+	k.epoch, rest, ok = cutNumber(rest, `"epoch":`)
+	if ok {
+		k.seq, rest, ok = cutNumber(rest, `,"seq":`)
+	}
+	if ok {
+		k.tick, _, ok = cutNumber(rest, `,"tick":`)
+	}
+	return k, ok
+}
+
+// snapshotKey reads the key of a snapshot, behind its match.
+func snapshotKey(stamp []byte) (epoch, tick uint64, rest []byte, ok bool) {
+	epoch, rest, ok1 := cutNumber(stamp, `"epoch":`)
+	tick, rest, ok2 := cutNumber(rest, `,"tick":`)
+	return epoch, tick, rest, ok1 && ok2
+}
+
+// end reads the last line of a snapshot, behind its match.
+func (s *scanner) end(rest []byte, size int64) {
+	epoch, tick, _, ok := snapshotKey(rest)
+	if !ok {
+		s.bad(size)
+		return
+	}
+	o := s.open
+	if o == nil {
+		s.x.addBroken(epoch, tick, s.nth())
+		s.count(size)
+		return
+	}
+	var objects uint64
+	if rest, ok = cut(rest, string(o.stamp)); ok {
+		objects, _, ok = cutNumber(rest, `,"objects":`)
+	}
+	nth := s.nth()
+	s.size += size
+	s.lines++
+	switch {
+	case ok && s.damage.count == 0 && objects == o.objects:
+		o.size = s.size
+		s.x.addSnapshot(o.place)
+	case ok && objects == o.objects+uint64(s.damage.count):
+		// Between the two ends of a snapshot nothing else is written, so all that is
+		// damaged here were its objects.
+		s.x.addBroken(epoch, tick, s.damage.first[0])
+		s.damage = damage{}
+	case s.damage.count == 0:
+		s.damage.add(nth)
+	}
+	s.commit()
+}
