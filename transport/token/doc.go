@@ -37,7 +37,9 @@
 //		return token.Parse(text)
 //	}})
 //
-// The whole of it, with a login service over HTTP, is in examples/tokens.
+// Where the login service also says which server to play on, the client logs in first and
+// dials the Token's Addr, so that players need not type a pin: examples/tokens does, with
+// a login service over HTTP.
 //
 // # What a token promises
 //

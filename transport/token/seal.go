@@ -93,7 +93,7 @@ func checkName(what, name string, limit int) error {
 	case len(name) > limit:
 		return fmt.Errorf("the name of the %s has %d bytes, at most %d are allowed", what, len(name), limit)
 	case !utf8.ValidString(name):
-		return fmt.Errorf("the name of the %s is no UTF-8: %q", what, name)
+		return fmt.Errorf("the name of the %s is no UTF-8", what)
 	}
 	return nil
 }
