@@ -58,7 +58,7 @@ func (h *history) forget(then int64) {
 		n++
 	}
 	if n > 0 {
-		h.forgotten = max(h.forgotten, h.used[n-1].expires)
+		h.forgotten = h.used[n-1].expires // later than before, or find had refused it
 		if h.used = h.used[n:]; len(h.used) == 0 {
 			h.used = nil // gives the memory back
 		}

@@ -106,11 +106,11 @@ func create(path, text string) error {
 		return err
 	}
 	// A hard link, unlike a rename, never replaces what another process made.
-	if err := os.Link(tmp.Name(), path); err == nil || errors.Is(err, fs.ErrExist) {
-		return err
+	if os.Link(tmp.Name(), path) == nil {
+		return nil
 	}
-	// A file system without hard links: the file is still made only once, but a crash
-	// in between can leave it empty, which readKeys reports.
+	// There is a file, or the file system has no hard links. Then the file is still made
+	// only once, but a crash in between can leave it empty, which readKeys reports.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

@@ -250,6 +250,10 @@ func TestOpenRefusesDamage(t *testing.T) {
 		if _, err := v.Open(b, time.Now()); err != nil {
 			t.Errorf("the token itself: %v", err)
 		}
+		b[0]++
+		_, err = v.Open(b, time.Now())
+		refused(t, err, "512 bytes that are no token of this version")
+		b[0]--
 		b[Size-1] ^= 1
 		_, err = v.Open(b, time.Now())
 		refused(t, err, "changed on its way, or forged", tok.PSK[:])
