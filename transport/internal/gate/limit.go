@@ -11,17 +11,18 @@ import (
 const (
 	retriesPerSecond = 20000 // answers to hellos without a cookie, in all
 	retryBurst       = 2000
-	resetsPerSecond  = 100 // answers to packets of unknown connections, in all
-	resetBurst       = 20
+	resetsPerSecond  = 1000 // answers to packets of unknown connections, in all
+	resetBurst       = 100
 
 	hellosPerSecond = 20   // hellos with a cookie, of one address
 	helloBurst      = 64   // as many players behind one NAT may come at once
 	addressSlots    = 4096 // addresses share these; it is the size whatever their number
 
-	maxHalfOpen       = 1024 // handshakes answered and not yet confirmed; one more is refused
-	maxHalfPerAddress = 64
-	maxHalfPerToken   = 4
-	halfOpenLife      = 10 * time.Second
+	maxHalfOpen       = 1024 // handshakes under way; one more is ignored
+	maxHalfPerAddress = 64   // of them, of one address
+	maxHalfPerToken   = 4    // and with one token, whose owner may dial again
+	maxPast           = 4096 // handshakes that are over, and whose hello may come again
+	halfOpenLife      = cookieLife + time.Second
 
 	maxJobs    = 256 // hellos that wait for a worker
 	maxWorkers = 2   // goroutines that compute handshakes

@@ -38,9 +38,10 @@ type Source interface {
 // How long it takes until a Link says that it is still there.
 const (
 	slowestBeat  = time.Second
-	fastestRetry = 50 * time.Millisecond  // of what asks for an answer
-	slowestRetry = 500 * time.Millisecond //
-	ghostLife    = time.Second            // how long a goodbye is answered after the Link was closed
+	fastestBeat  = 50 * time.Millisecond // that a peer can ask for
+	fastestRetry = 50 * time.Millisecond // of what asks for an answer
+	slowestRetry = 500 * time.Millisecond
+	ghostLife    = time.Second // how long a goodbye is answered after the Link was closed
 )
 
 // state is where a Link is in its life.
@@ -77,20 +78,25 @@ type Link struct {
 
 	forged, replays atomic.Uint64
 
-	mu       sync.Mutex
-	state    state
-	out      sealer
-	addr     netip.AddrPort
-	sent     time.Duration // when something was sent last
-	paths    [maxPaths]path
-	timer    *time.Timer
-	at       time.Duration // when timer fires
-	ask      time.Duration // between packets that ask for an answer
-	asked    time.Duration // when the last one went out
-	until    time.Duration // end of closing, or of a ghost
-	bye      []byte        // payload of the goodbye
-	released bool          // belongs to release
-	scratch  [MaxDatagram]byte
+	mu      sync.Mutex
+	state   state
+	out     sealer
+	skip    uint64 // a packet number that will be left out
+	addr    netip.AddrPort
+	paths   [maxPaths]path
+	pathKey [32]byte      // of challenges; zero if none was sent yet
+	moves   uint64        // changes of addr
+	sent    time.Duration // when something was sent last
+	timer   *time.Timer
+	at      time.Duration // when timer fires; 0 if it does not
+	ask     time.Duration // between packets that ask for an answer
+	asked   time.Duration // when the last one went out
+	spared  time.Duration // until then silence is not held against the peer
+	until   time.Duration // end of closing, or of a ghost
+	bye     []byte        // payload of the goodbye
+	scratch [MaxDatagram]byte
+
+	released, counted bool // belong to the Listener
 }
 
 // linkConfig is what a handshake knows of a Link.
@@ -118,30 +124,37 @@ func newLink(c linkConfig) (*Link, error) {
 		sock: c.sock, release: c.release, user: c.user, born: time.Now(), local: c.local, server: c.server, reset: c.reset,
 		idle: c.idle, rtt: c.rtt, in: c.in, done: make(chan struct{}), addr: c.addr,
 	}
-	l.beat = max(min(c.idle/4, c.peerIdle/4, slowestBeat), time.Millisecond)
-	l.out = sealer{key: k, peer: c.remote, packets: rekeyPackets, rest: 2 * max(c.idle, c.peerIdle)}
-	l.out.skip = rand.Uint64N(skipWithin)
-	l.ask = max(fastestRetry, c.rtt*3/2)
+	l.beat = max(min(c.idle/4, max(c.peerIdle/4, fastestBeat), slowestBeat), time.Millisecond)
+	l.out = sealer{key: k, peer: c.remote, packets: rekeyPackets, rest: max(2*c.idle, 2*c.peerIdle, rekeyRest)}
+	l.skip = rand.Uint64N(skipWithin)
+	l.ask = l.retryAfter(c.rtt * 3 / 2)
 	if !c.server {
 		l.heard.Store(-1)
 	}
 	return l, nil
 }
 
-// start makes the Link live. Client and server say something at once: it confirms the
-// handshake, and that it was confirmed.
-func (l *Link) start(h Handler) {
-	l.handler = h
+func (l *Link) retryAfter(d time.Duration) time.Duration {
+	return min(max(d, fastestRetry), slowestRetry)
+}
+
+// start makes the Link live, which has a handler now. Client and server say something
+// at once: it confirms the handshake, and that it was confirmed.
+func (l *Link) start() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	op := byte(opBeat)
-	if !l.server {
-		op = opPing
+	switch {
+	case l.state == gone: // whoever got it from Accept was quick
+		return
+	case l.state == open && l.server:
+		l.control(l.addr, opBeat, nil, 0)
+	case l.state == open:
+		l.control(l.addr, opPing, nil, 0)
 	}
-	l.control(l.addr, op, nil, 0)
-	l.at = l.now() + l.beat
+	now := l.now()
+	l.at = now + l.beat
 	l.timer = time.AfterFunc(l.beat, l.tick)
-	l.rearm(l.now())
+	l.rearm(now)
 }
 
 func (l *Link) now() time.Duration { return time.Since(l.born) }
@@ -187,18 +200,19 @@ const skipWithin = 512
 func (l *Link) Send(now time.Time, src Source) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state != open || l.out.exhausted() {
+	at := now.Sub(l.born)
+	if l.state != open || !l.out.ready(at, lastWords) {
 		return false
 	}
-	if l.out.next == l.out.skip { // who acknowledges it has not received it
+	if l.out.next >= l.skip { // who acknowledges it has not received it
 		l.out.next++
-		l.out.skip = l.out.next + 1 + rand.Uint64N(skipWithin)
+		l.skip = l.out.next + 1 + rand.Uint64N(skipWithin)
 	}
 	n := src.Next(l.out.next, l.scratch[sealedHeader:MaxDatagram-tagSize])
 	if n == 0 {
 		return false
 	}
-	if l.write(now.Sub(l.born), l.addr, n, false) == 0 {
+	if l.write(at, l.addr, n, false) == 0 {
 		src.TooBig()
 	}
 	return true
@@ -206,9 +220,9 @@ func (l *Link) Send(now time.Time, src Source) bool {
 
 // write seals n bytes of payload in scratch, sends them, and returns the size of the
 // packet, or 0 if it is too large for the system. Any other error of the socket is a
-// packet that was lost.
+// packet that was lost. The sealer is ready.
 func (l *Link) write(now time.Duration, to netip.AddrPort, n int, control bool) int {
-	p := l.out.seal(l.scratch[:], n, control, now)
+	p := l.out.seal(l.scratch[:], n, control)
 	l.sent = now
 	if errors.Is(l.sock.write(p, to), syscall.EMSGSIZE) {
 		return 0
@@ -216,27 +230,24 @@ func (l *Link) write(now time.Duration, to netip.AddrPort, n int, control bool) 
 	return len(p)
 }
 
-// control sends a packet of the gate's own, and returns its size.
+// control sends a packet of the gate's own, padded to a size, and returns its size.
 func (l *Link) control(to netip.AddrPort, op byte, body []byte, atLeast int) int {
-	if l.out.exhausted() {
+	now := l.now()
+	if !l.out.ready(now, 0) {
 		return 0
 	}
 	b := append(l.scratch[sealedHeader:sealedHeader], op)
 	b = append(b, body...)
-	n := len(b)
-	for n < atLeast-Overhead {
-		l.scratch[sealedHeader+n] = 0
-		n++
-	}
-	return l.write(l.now(), to, n, true)
+	n := max(len(b), atLeast-Overhead)
+	clear(b[len(b):n])
+	return l.write(now, to, n, true)
 }
 
 // packet takes a sealed packet that is addressed to l. It reports whether it was
-// authentic.
+// authentic, and came for the first time.
 func (l *Link) packet(p []byte, from netip.AddrPort) bool {
 	at := time.Now()
 	now := at.Sub(l.born)
-	size, control := len(p), p[0]&flagControl != 0
 	pn, payload, newest, v := l.in.open(p, now)
 	switch v {
 	case forged:
@@ -249,205 +260,52 @@ func (l *Link) packet(p []byte, from netip.AddrPort) bool {
 	l.heard.Store(int64(now))
 	l.mu.Lock()
 	if newest && l.server && from != l.addr {
-		l.elsewhere(from, size, now)
+		l.elsewhere(from, len(p), now)
 	}
-	alive := l.state == open
+	if p[0]&flagControl != 0 {
+		tell := l.command(payload, from)
+		l.mu.Unlock()
+		if tell != nil {
+			tell()
+		}
+		return true
+	}
+	accept := l.state == open
 	l.mu.Unlock()
-	switch {
-	case control:
-		l.command(payload, from, size)
-	case alive:
+	if accept {
 		l.handler.Packet(at, pn, payload)
 	}
 	return true
 }
 
-// command obeys a control packet. What it does not know it ignores.
-func (l *Link) command(p []byte, from netip.AddrPort, size int) {
-	if len(p) == 0 {
-		return
+// command obeys a control packet. What it does not know it ignores. What it returns is
+// to be called without the lock. l.mu is held.
+func (l *Link) command(p []byte, from netip.AddrPort) (tell func()) {
+	if len(p) == 0 || l.state == gone {
+		return nil
 	}
 	op, body := p[0], p[1:]
-	l.mu.Lock()
 	switch {
-	case l.state == gone:
 	case op == opPing:
 		l.control(l.addr, opPong, nil, 0)
 	case op == opChallenge && len(body) >= challengeSize:
 		l.control(l.addr, opResponse, body[:challengeSize], 0)
 	case op == opResponse && len(body) >= challengeSize:
 		if l.proven([challengeSize]byte(body), from) {
-			l.mu.Unlock()
-			l.handler.Moved()
-			return
+			return l.handler.Moved
 		}
 	case op == opClosed && l.state == closing:
 		l.finish()
 	case op == opClose && len(body) >= 2:
-		code, reason := core.Code(order.Uint16(body)), core.CutReason(string(body[2:]))
-		if size >= Overhead+1 {
-			l.control(l.addr, opClosed, nil, 0)
-		}
+		l.control(l.addr, opClosed, nil, 0)
 		switch l.state {
 		case open:
 			l.state = over
-			l.mu.Unlock()
-			l.handler.Ended(&core.CloseError{Code: code, Reason: reason, Remote: true})
-			return
+			err := &core.CloseError{Code: core.Code(order.Uint16(body)), Reason: core.CutReason(string(body[2:])), Remote: true}
+			return func() { l.handler.Ended(err) }
 		case closing:
 			l.finish()
 		}
 	}
-	l.mu.Unlock()
-}
-
-// lost ends the Link, if it lives, without the peer's word.
-func (l *Link) lost(err *core.CloseError, tell bool) {
-	l.mu.Lock()
-	if l.state != open {
-		l.mu.Unlock()
-		return
-	}
-	l.state = over
-	if tell {
-		l.control(l.addr, opClose, goodbye(err.Code, err.Reason), 0)
-	}
-	l.mu.Unlock()
-	l.handler.Ended(err)
-}
-
-func goodbye(code core.Code, reason string) []byte {
-	return append(order.AppendUint16(nil, uint16(code)), core.CutReason(reason)...)
-}
-
-// Close ends the Link: the peer is told until it has heard, for as long as patience.
-// It does not wait for that. After Ended it only gives back what the Link holds.
-func (l *Link) Close(code core.Code, reason string, patience time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch l.state {
-	case over:
-		l.haunt()
-	case open:
-		now := l.now()
-		l.state, l.bye, l.until = closing, goodbye(code, reason), now+patience
-		l.ask = max(fastestRetry, 2*l.rtt)
-		l.asked = now
-		l.control(l.addr, opClose, l.bye, 0)
-		l.rearm(now)
-	}
-}
-
-// Drop ends the Link at once. The peer is told, but only once.
-func (l *Link) Drop(code core.Code, reason string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch l.state {
-	case open:
-		l.control(l.addr, opClose, goodbye(code, reason), 0)
-		l.finish()
-	case closing:
-		l.finish()
-	case over:
-		l.haunt()
-	}
-}
-
-// finish forgets the Link. l.mu is held.
-func (l *Link) finish() {
-	if l.state == gone {
-		return
-	}
-	if l.state != ghost {
-		close(l.done)
-	}
-	l.state = gone
-	if l.timer != nil {
-		l.timer.Stop()
-	}
-	l.release(l, true)
-}
-
-// haunt is finish, but the Link goes on answering the peer's goodbyes for a while: the
-// peer waits for one. A client has a socket of its own, which cannot wait. l.mu is held.
-func (l *Link) haunt() {
-	if !l.server {
-		l.finish()
-		return
-	}
-	l.state, l.until = ghost, l.now()+ghostLife
-	close(l.done)
-	l.rearm(l.now())
-	l.release(l, false)
-}
-
-// tick does what is due.
-func (l *Link) tick() {
-	l.mu.Lock()
-	now := l.now()
-	l.at = 0
-	switch l.state {
-	case open:
-		heard := time.Duration(l.heard.Load())
-		if now-max(heard, 0) >= l.idle {
-			l.mu.Unlock()
-			l.lost(&core.CloseError{Code: core.CodeTimeout, Reason: "no word for " + l.idle.String()}, true)
-			return
-		}
-		switch {
-		case heard < 0 && now-l.asked >= l.ask: // the handshake may not be confirmed yet
-			l.asked, l.ask = now, min(2*l.ask, slowestRetry)
-			l.control(l.addr, opPing, nil, keepaliveMin)
-		case now-l.sent >= l.beat:
-			size := 0
-			if now-heard >= 2*l.beat {
-				size = keepaliveMin // long enough for a server that was restarted to answer
-			}
-			l.control(l.addr, opBeat, nil, size)
-		}
-		l.challenge(now)
-	case closing:
-		if now >= l.until {
-			l.finish()
-			break
-		}
-		if now-l.asked >= l.ask {
-			l.asked, l.ask = now, min(2*l.ask, slowestRetry)
-			l.control(l.addr, opClose, l.bye, 0)
-		}
-	case ghost:
-		if now >= l.until {
-			l.finish()
-		}
-	}
-	l.rearm(now)
-	l.mu.Unlock()
-}
-
-// rearm sets the timer to what is due next. l.mu is held.
-func (l *Link) rearm(now time.Duration) {
-	if l.timer == nil {
-		return
-	}
-	var next time.Duration
-	switch l.state {
-	case open:
-		heard := time.Duration(l.heard.Load())
-		next = min(max(heard, 0)+l.idle, l.sent+l.beat, l.nextChallenge())
-		if heard < 0 {
-			next = min(next, l.asked+l.ask)
-		}
-	case closing:
-		next = min(l.until, l.asked+l.ask)
-	case ghost:
-		next = l.until
-	default:
-		l.timer.Stop()
-		return
-	}
-	next = max(next, now)
-	if l.at == 0 || next < l.at {
-		l.at = max(next, 1)
-		l.timer.Reset(next - now)
-	}
+	return nil
 }

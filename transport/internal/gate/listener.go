@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"sync"
@@ -54,9 +55,9 @@ type Listener struct {
 	cfg   ServerConfig
 	sock  *socket
 	born  time.Time
-	epoch [epochSize]byte
-	retry retry // but for what differs
-	reset []byte
+	retry retry        // but for id and cookie
+	reset []byte       // key of what resets prove
+	seed  maphash.Seed // of marks
 
 	// What belongs to the goroutine that reads.
 	jar       *jar
@@ -90,12 +91,12 @@ func Listen(ctx context.Context, pc net.PacketConn, cfg ServerConfig) (*Listener
 		return nil, fmt.Errorf("make the key of resets: %w", err)
 	}
 	l := &Listener{
-		cfg: cfg, sock: newSocket(pc), born: time.Now(), reset: secret, jar: newJar(), addresses: newAddressLimit(),
+		cfg: cfg, sock: newSocket(pc), born: time.Now(), reset: secret, seed: maphash.MakeSeed(),
+		retry: retry{keys: cfg.Identity.Public()}, jar: newJar(), addresses: newAddressLimit(),
 		retries: bucket{level: retryBurst}, resets: bucket{level: resetBurst},
 		links: make(map[uint64]*Link), halves: newHalves(), refs: 1,
 	}
-	rand.Read(l.epoch[:]) // never fails
-	l.retry = retry{epoch: l.epoch, keys: cfg.Identity.Public()}
+	rand.Read(l.retry.epoch[:]) // never fails
 	go l.sock.read(l.take, l.broken)
 	return l, nil
 }
@@ -206,40 +207,20 @@ func (l *Listener) resetToken(cid uint64) (token [resetSize]byte) {
 func (l *Listener) hello(h hello, from netip.AddrPort) {
 	l.Counters.Hellos.Add(1)
 	now := l.now()
-	if h.version != Version || h.kind != l.cfg.Kind {
+	switch {
+	case h.version != Version || h.kind != l.cfg.Kind:
 		if l.retries.take(now, retriesPerSecond, retryBurst) {
 			l.sock.write(appendPlain(l.packet[:0], typeVersion, l.cfg.Kind, h.cid), from)
 		}
-		return
-	}
-	if !l.jar.check(h.cookie, from, h.cid, now) || len(h.noise) == 0 {
+	case len(h.noise) == 0 || !l.jar.check(h.cookie[:], from, h.cid, now):
 		if l.retries.take(now, retriesPerSecond, retryBurst) {
 			l.Counters.Retries.Add(1)
-			l.retry.cid, l.retry.cookie = h.cid, l.jar.make(from, h.cid, now)
-			l.sock.write(appendRetry(l.packet[:0], l.cfg.Kind, &l.retry), from)
+			r := l.retry
+			r.cid, r.cookie = h.cid, l.jar.make(from, h.cid, now)
+			l.sock.write(appendRetry(l.packet[:0], l.cfg.Kind, &r), from)
 		}
-		return
-	}
-	// The address is proven.
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.halves.expire(now)
-	if half := l.halves.byDial[dial{from, h.cid}]; half != nil && bytes.Equal(half.noise, h.noise) {
-		if len(half.answer) > 0 { // else a worker has it
-			l.sock.write(half.answer, from)
-		}
-		return
-	}
-	if !l.addresses.take(from.Addr(), now) || len(l.jobs) >= maxJobs || l.refs == 0 || !l.halves.room(from.Addr()) {
-		l.Counters.Limited.Add(1)
-		return
-	}
-	half := &half{dial: dial{from, h.cid}, noise: bytes.Clone(h.noise), until: now + halfOpenLife}
-	l.halves.add(half)
-	l.jobs = append(l.jobs, job{half, bytes.Clone(h.token)})
-	if l.workers < maxWorkers {
-		l.workers++
-		go l.work()
+	default: // the address is proven
+		l.knock(h, from, now)
 	}
 }
 
@@ -247,55 +228,80 @@ func (l *Listener) hello(h hello, from netip.AddrPort) {
 // has the keys: only now there is a connection.
 func (l *Listener) confirm(h *half, p []byte, from netip.AddrPort) {
 	probe := *h.in // a packet that does not open leaves no trace
-	if _, _, _, v := probe.open(bytes.Clone(p), 0); v != opened {
+	if _, _, _, v := probe.open(bytes.Clone(p), 0); v != opened || h.until <= l.now() {
 		l.Counters.Strays.Add(1)
 		return
 	}
-	l.mu.Lock()
-	if h.settled || l.refs == 0 {
-		l.mu.Unlock()
-		return
-	}
-	keys, in, pass := h.keys, h.in, h.pass
-	l.halves.settle(h)
-	refuse := ""
-	code := core.CodeRefused
-	switch {
-	case l.closed:
-		code, refuse = core.CodeShutdown, closedReason
-	case l.live >= l.cfg.MaxLinks:
-		code, refuse = core.CodeFull, fullReason
-	}
+	with := h.shaken
 	k, err := newLink(linkConfig{
-		sock: l.sock, release: l.forget, addr: h.dial.addr, local: h.cid, remote: h.dial.cid, send: keys.toClient, in: in,
-		server: true, user: pass.User, idle: l.cfg.Idle, peerIdle: h.offer.idle, rtt: l.now() - h.answered,
+		sock: l.sock, release: l.forget, addr: h.dial.addr, local: with.cid, remote: h.dial.cid, send: with.keys.toClient, in: with.in,
+		server: true, user: with.pass.User, idle: l.cfg.Idle, peerIdle: with.idle, rtt: l.since(h.answered),
 	})
-	if err != nil { // impossible with keys of the right length
+	l.mu.Lock()
+	h.answer = nil
+	l.halves.settle(h)
+	if err != nil || l.refs == 0 { // err is impossible with keys of the right length
 		l.mu.Unlock()
 		return
 	}
-	l.links[h.cid] = k
+	l.links[k.local] = k
 	l.refs++
-	l.live++
+	code, reason := l.admit(k)
 	l.mu.Unlock()
 
-	if refuse == "" && l.cfg.Spend != nil {
-		if err := l.cfg.Spend(pass); err != nil {
-			refuse = err.Error()
+	var handler Handler
+	if reason == "" && l.cfg.Spend != nil {
+		if err := l.cfg.Spend(with.pass); err != nil {
+			code, reason = core.CodeRefused, err.Error()
 		}
 	}
-	var handler Handler = deaf{}
-	if refuse == "" {
+	if reason == "" {
 		if handler = l.cfg.Accept(k); handler == nil {
-			handler, code, refuse = deaf{}, core.CodeFull, fullReason
+			code, reason = core.CodeFull, fullReason
 		}
 	}
-	k.start(handler)
-	k.packet(p, from)
-	if refuse != "" {
-		l.Counters.Refused.Add(1)
-		k.Close(code, refuse, time.Second)
+	if reason != "" {
+		l.turnAway(k)
+		handler = deaf{}
 	}
+	k.handler = handler
+	k.start()
+	k.packet(p, from)
+	if reason != "" {
+		k.Close(code, reason, time.Second)
+	}
+}
+
+// admit counts a Link to those that may be here, or says why it may not. l.mu is held.
+func (l *Listener) admit(k *Link) (code core.Code, reason string) {
+	switch {
+	case l.closed:
+		return core.CodeShutdown, closedReason
+	case l.live >= l.cfg.MaxLinks:
+		return core.CodeFull, fullReason
+	}
+	l.live++
+	k.counted = true
+	return 0, ""
+}
+
+// turnAway takes a Link off the count: it stays only until it has been told to go.
+func (l *Listener) turnAway(k *Link) {
+	l.Counters.Refused.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k.counted {
+		k.counted = false
+		l.live--
+	}
+}
+
+// since returns how long ago a time was, or 0 if it is negative and thus not known.
+func (l *Listener) since(t time.Duration) time.Duration {
+	if t < 0 {
+		return 0
+	}
+	return l.now() - t
 }
 
 // deaf stands on a Link that is only told to go.
@@ -312,9 +318,12 @@ func (l *Listener) forget(k *Link, wholly bool) {
 	if wholly {
 		delete(l.links, k.local)
 	}
+	if k.counted {
+		k.counted = false
+		l.live--
+	}
 	if !k.released {
 		k.released = true
-		l.live--
 		l.unref()
 	}
 }

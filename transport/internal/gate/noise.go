@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/flynn/noise"
@@ -19,14 +20,15 @@ var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.Ha
 
 const prologueLabel = "parley gate 1"
 
-// prologue binds a handshake to everything that was said in clear before it.
-func prologue(kind byte, epoch []byte, keys identity.PublicKeys, cid uint64, token []byte) []byte {
+// prologue binds a handshake to everything that was said in clear before it. The
+// cookie is among it, and belongs to one address: who copies a hello from the wire
+// can repeat it from where it came, and nowhere else.
+func prologue(kind byte, r *retry) []byte {
 	p := append([]byte(prologueLabel), kind)
-	p = append(p, epoch...)
-	p = append(p, keys.Ed25519[:]...)
-	p = order.AppendUint64(p, cid)
-	sum := sha256.Sum256(token)
-	return append(p, sum[:]...)
+	p = append(p, r.epoch[:]...)
+	p = append(p, r.keys.Ed25519[:]...)
+	p = order.AppendUint64(p, r.cid)
+	return append(p, r.cookie[:]...)
 }
 
 // secrets are what a handshake leaves behind: what each direction's first key grows
@@ -44,18 +46,25 @@ func newSecrets(toServer, toClient *noise.CipherState) (s secrets, err error) {
 	return s, err
 }
 
-// offer is what the client says in its handshake message.
-type offer struct{ idle time.Duration }
+// offer is what the client says in its handshake message. Only the server can read
+// it: whoever saw the token could make handshakes with it, though none to the end, and
+// crowd out its owner.
+type offer struct {
+	idle  time.Duration
+	token []byte // sealed; may be empty
+}
 
-const offerSize = 4
+const offerSize = 4 // without the token
 
-func (o offer) bytes() []byte { return order.AppendUint32(nil, milliseconds(o.idle)) }
+func (o offer) bytes() []byte {
+	return append(order.AppendUint32(nil, milliseconds(o.idle)), o.token...)
+}
 
 func parseOffer(p []byte) (offer, bool) {
-	if len(p) != offerSize {
+	if len(p) < offerSize || len(p) > offerSize+maxToken {
 		return offer{}, false
 	}
-	return offer{time.Duration(order.Uint32(p)) * time.Millisecond}, true
+	return offer{time.Duration(order.Uint32(p)) * time.Millisecond, p[offerSize:]}, true
 }
 
 func milliseconds(d time.Duration) uint32 { return uint32(min(d.Milliseconds(), 1<<32-1)) }
@@ -67,18 +76,21 @@ type grant struct {
 	idle  time.Duration
 }
 
-const grantSize = cidSize + resetSize + 4
+// A grant and a refusal begin with the type of the packet that they are in: that
+// one is said in clear, and one must not pass for the other.
+const grantSize = 1 + cidSize + resetSize + 4
 
 func (g grant) bytes() []byte {
-	b := order.AppendUint64(nil, g.cid)
+	b := order.AppendUint64([]byte{typeWelcome}, g.cid)
 	b = append(b, g.reset[:]...)
 	return order.AppendUint32(b, milliseconds(g.idle))
 }
 
 func parseGrant(p []byte) (g grant, ok bool) {
-	if len(p) != grantSize {
+	if len(p) != grantSize || p[0] != typeWelcome {
 		return grant{}, false
 	}
+	p = p[1:]
 	g.cid = order.Uint64(p)
 	copy(g.reset[:], p[cidSize:])
 	g.idle = time.Duration(order.Uint32(p[cidSize+resetSize:])) * time.Millisecond
@@ -92,15 +104,15 @@ type refusal struct {
 }
 
 func (r refusal) bytes() []byte {
-	b := order.AppendUint16(nil, uint16(r.code))
-	return append(b, r.reason[:min(len(r.reason), maxRefusal)]...)
+	b := order.AppendUint16([]byte{typeRefuse}, uint16(r.code))
+	return append(b, strings.ToValidUTF8(r.reason[:min(len(r.reason), maxRefusal)], "")...)
 }
 
 func parseRefusal(p []byte) (refusal, bool) {
-	if len(p) < 2 || len(p) > 2+maxRefusal {
+	if len(p) < 3 || len(p) > 3+maxRefusal || p[0] != typeRefuse {
 		return refusal{}, false
 	}
-	return refusal{core.Code(order.Uint16(p)), string(p[2:])}, true
+	return refusal{core.Code(order.Uint16(p[1:])), strings.ToValidUTF8(string(p[3:]), "")}, true
 }
 
 // clientShake is a client's side of one handshake.

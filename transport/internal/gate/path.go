@@ -2,6 +2,7 @@ package gate
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"math"
 	"net/netip"
@@ -21,12 +22,11 @@ const (
 
 // path is an address under proof.
 type path struct {
-	addr      netip.AddrPort // not valid: this place is free
-	challenge [challengeSize]byte
-	tries     int
-	since     time.Duration
-	next      time.Duration // when to ask again
-	in, out   int           // bytes; out stays below in
+	addr    netip.AddrPort // not valid: this place is free
+	tries   int
+	since   time.Duration
+	next    time.Duration // when to ask again
+	in, out int           // bytes; out stays below in
 }
 
 // elsewhere notes that an authentic packet of size bytes, the newest so far, came from
@@ -39,16 +39,17 @@ func (l *Link) elsewhere(from netip.AddrPort, size int, now time.Duration) {
 	for i := range l.paths {
 		p := &l.paths[i]
 		if p.addr == from {
-			p.in += size
-			l.challenge(now)
-			return
+			place = p
+			break
 		}
 		if !p.addr.IsValid() || place.addr.IsValid() && p.since < place.since {
 			place = p
 		}
 	}
-	*place = path{addr: from, since: now, next: now, in: size}
-	rand.Read(place.challenge[:]) // never fails
+	if place.addr != from {
+		*place = path{addr: from, since: now, next: now}
+	}
+	place.in += size
 	l.challenge(now)
 	l.rearm(now)
 }
@@ -64,10 +65,28 @@ func (l *Link) challenge(now time.Duration) {
 			*p = path{}
 			continue
 		}
+		p.next = now + l.retryAfter(l.rtt)<<min(p.tries, 3)
 		p.tries++
-		p.next = now + max(fastestRetry, l.rtt)<<min(p.tries-1, 3)
-		p.out += l.control(p.addr, opChallenge, p.challenge[:], 0)
+		words := l.challengeFor(p.addr)
+		p.out += l.control(p.addr, opChallenge, words[:], 0)
 	}
+}
+
+// challengeFor returns the challenge for an address. It is not kept with the path: the
+// true one is known also after a crowd of others has taken its place. It changes with
+// each move, so that no answer is good twice.
+func (l *Link) challengeFor(addr netip.AddrPort) [challengeSize]byte {
+	if l.pathKey == [32]byte{} {
+		rand.Read(l.pathKey[:]) // never fails
+	}
+	var b [len(l.pathKey) + 8 + 16 + 2]byte // of one length, so that the hash serves as a MAC
+	copy(b[:], l.pathKey[:])
+	order.PutUint64(b[32:], l.moves)
+	ip := addr.Addr().As16()
+	copy(b[40:], ip[:])
+	order.PutUint16(b[56:], addr.Port())
+	sum := sha256.Sum256(b[:])
+	return [challengeSize]byte(sum[:challengeSize])
 }
 
 func (l *Link) nextChallenge() time.Duration {
@@ -83,16 +102,15 @@ func (l *Link) nextChallenge() time.Duration {
 // proven takes the answer to a challenge. It reports whether the peer has moved, for
 // which the answer must come from where the challenge went. l.mu is held.
 func (l *Link) proven(answer [challengeSize]byte, from netip.AddrPort) bool {
-	if l.state != open {
+	if l.state != open || from == l.addr || l.moves == 0 && l.pathKey == [32]byte{} {
 		return false
 	}
-	for i := range l.paths {
-		p := &l.paths[i]
-		if p.addr.IsValid() && p.addr == from && subtle.ConstantTimeCompare(p.challenge[:], answer[:]) == 1 {
-			l.addr = from
-			l.paths = [maxPaths]path{}
-			return true
-		}
+	words := l.challengeFor(from)
+	if subtle.ConstantTimeCompare(words[:], answer[:]) != 1 {
+		return false
 	}
-	return false
+	l.addr = from
+	l.moves++
+	l.paths = [maxPaths]path{}
+	return true
 }

@@ -11,20 +11,21 @@ import (
 
 // When keys change. A sender takes the next key after rekeyPackets or rekeyAfter, but
 // not before the connection has lived through two silences of its peer's: then
-// the peer has seen the present one, or the connection is dead.
+// the peer has seen the present one, or the connection is dead. A receiver takes
+// no key within rekeyKeeps of the one before, as each costs more than a packet.
 const (
 	rekeyPackets = 1 << 20
 	rekeyAfter   = 10 * time.Minute
 	rekeyKeeps   = 3 * time.Second // how long a receiver accepts the key before
+	rekeyRest    = 2 * rekeyKeeps  // the least time between two keys of a sender's
 )
 
-// lastNumber is the last packet number that may be sent.
-const lastNumber = 1 << 60
-
-// maxForged is how many packets a second may fail to open before the connection
-// stops trying until the second is over. Forgers cannot end a connection, but they
-// must not cost much either.
-const maxForged = 1000
+// What ends a connection whose keys or numbers are used up.
+const (
+	lastNumber = 1 << 60 // no packet has this number, or a later one
+	keyPackets = 1 << 23 // under one key (RFC 9001, 6.6); none comes close that may rekey
+	lastWords  = 64      // numbers kept for saying so
+)
 
 // key is one direction's key and what the next grows from.
 type key struct {
@@ -73,7 +74,6 @@ type sealer struct {
 	key   key
 	peer  uint64 // connection id that the peer listens to
 	next  uint64 // packet number
-	skip  uint64 // a number that will be left out
 	phase byte   // 0 or flagPhase
 
 	since   time.Duration // when the present key was taken
@@ -84,12 +84,21 @@ type sealer struct {
 	nonce nonce
 }
 
-func (s *sealer) exhausted() bool { return s.next >= lastNumber }
+// ready takes the next key if it is time to, and reports whether more packets than
+// spare can be sealed.
+func (s *sealer) ready(now time.Duration, spare uint64) bool {
+	if (s.next-s.from >= s.packets || now-s.since >= rekeyAfter) && now-s.since >= s.rest {
+		if next, err := s.key.next(); err == nil { // it always is, with these lengths
+			s.key, s.from, s.since = next, s.next, now
+			s.phase ^= flagPhase
+		}
+	}
+	return s.next+spare < min(lastNumber, s.from+keyPackets)
+}
 
 // seal seals the n bytes of payload that stand in buf behind the header, as the
-// packet s.next, and returns the packet. It must not be exhausted.
-func (s *sealer) seal(buf []byte, n int, control bool, now time.Duration) []byte {
-	s.rekey(now)
+// packet s.next, and returns the packet. The sealer must be ready.
+func (s *sealer) seal(buf []byte, n int, control bool) []byte {
 	buf[0] = flagSealed | s.phase
 	if control {
 		buf[0] |= flagControl
@@ -109,18 +118,6 @@ func (s *sealer) seal(buf []byte, n int, control bool, now time.Duration) []byte
 // to see that none comes twice.
 var record func(secret []byte, pn uint64)
 
-func (s *sealer) rekey(now time.Duration) {
-	if s.next-s.from < s.packets && now-s.since < rekeyAfter || now-s.since < s.rest {
-		return
-	}
-	next, err := s.key.next()
-	if err != nil {
-		return // not with these lengths; the present key is good for as long as there are numbers
-	}
-	s.key, s.from, s.since = next, s.next, now
-	s.phase ^= flagPhase
-}
-
 // opener opens what one side receives. It belongs to the goroutine that reads.
 type opener struct {
 	now, before, after key // before has no aead if there was none, or it is too long ago
@@ -129,9 +126,6 @@ type opener struct {
 	until              time.Duration
 	window             window
 	nonce              nonce
-
-	forged int           // packets that did not open in the second that began
-	second time.Duration // at this time
 }
 
 func newOpener(secret []byte) (*opener, error) {
@@ -179,28 +173,20 @@ func (o *opener) open(p []byte, now time.Duration) (pn uint64, payload []byte, n
 	if !o.window.fresh(pn) {
 		return 0, nil, false, replayed
 	}
-	if now-o.second >= time.Second {
-		o.second, o.forged = now, 0
-	}
-	if o.forged >= maxForged {
-		return 0, nil, false, forged
-	}
 	k, change := &o.now, false
 	if p[0]&flagPhase != o.phase {
 		switch {
 		case pn < o.from && o.before.aead != nil && now < o.until:
 			k = &o.before
-		case pn >= o.window.next:
+		case pn >= o.window.next && now >= o.until:
 			k, change = &o.after, true
 		default:
-			o.forged++
 			return 0, nil, false, forged
 		}
 	}
 	body := p[sealedHeader:]
 	payload, err := k.aead.Open(body[:0], o.nonce.set(pn), body, p[:sealedHeader])
 	if err != nil {
-		o.forged++
 		return 0, nil, false, forged
 	}
 	if change {

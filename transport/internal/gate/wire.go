@@ -39,10 +39,10 @@ const (
 	retrySize    = plainHeader + cookieSize + epochSize + 32 + 32
 	versionSize  = plainHeader
 	resetPacket  = 4 + resetSize
-	maxToken     = 640 // sealed token in a hello
-	maxNoise     = 128 // the client's handshake message in a hello
-	maxRefusal   = 256 // reason of a refusal
-	maxWelcome   = plainHeader + 2 + 32 + 2 + maxRefusal + tagSize
+	maxToken     = 640                            // sealed token in an offer
+	maxNoise     = 32 + offerSize + maxToken + 16 // the client's handshake message in a hello
+	maxRefusal   = 256                            // reason of a refusal
+	maxAnswer    = plainHeader + 2 + 32 + 1 + 2 + maxRefusal + 16
 	minForReset  = 134 // a stray packet must be this long to be answered: resetPacket ≤ 0.15 × it
 	keepaliveMin = minForReset
 )
@@ -81,13 +81,12 @@ const (
 
 var order = binary.LittleEndian
 
-// hello is a parsed hello. Its slices alias the packet.
+// hello is a parsed hello. Its slice aliases the packet.
 type hello struct {
 	version, kind byte
 	cid           uint64
-	cookie        []byte
+	cookie        [cookieSize]byte
 	noise         []byte // empty in the first hello
-	token         []byte // sealed; may be empty
 }
 
 // plain is the header of every packet that is not sealed and not a reset.
@@ -105,15 +104,9 @@ func isPlain(p []byte, typ byte) bool {
 func appendHello(b []byte, h hello) []byte {
 	start := len(b)
 	b = appendPlain(b, typeHello, h.kind, h.cid)
-	if len(h.cookie) == 0 {
-		b = append(b, make([]byte, cookieSize)...)
-	} else {
-		b = append(b, h.cookie...)
-	}
+	b = append(b, h.cookie[:]...)
 	b = order.AppendUint16(b, uint16(len(h.noise)))
 	b = append(b, h.noise...)
-	b = order.AppendUint16(b, uint16(len(h.token)))
-	b = append(b, h.token...)
 	return append(b, make([]byte, MinDatagram-(len(b)-start))...)
 }
 
@@ -126,12 +119,9 @@ func parseHello(p []byte) (h hello, ok bool) {
 	if h.version != Version {
 		return h, true
 	}
-	h.cookie = p[plainHeader : plainHeader+cookieSize]
-	rest := p[plainHeader+cookieSize:]
-	if h.noise, rest, ok = cutBlock(rest, maxNoise); !ok {
-		return hello{}, false
-	}
-	if h.token, _, ok = cutBlock(rest, maxToken); !ok {
+	p = p[plainHeader:]
+	p = p[copy(h.cookie[:], p):]
+	if h.noise, _, ok = cutBlock(p, maxNoise); !ok {
 		return hello{}, false
 	}
 	return h, true
@@ -186,7 +176,7 @@ func appendAnswer(b []byte, typ, kind byte, cid uint64, noise []byte) []byte {
 }
 
 func parseAnswer(p []byte, typ, kind byte) (cid uint64, noise []byte, ok bool) {
-	if len(p) < plainHeader || len(p) > maxWelcome || !isPlain(p, typ) || p[4] != Version || p[5] != kind {
+	if len(p) < plainHeader || len(p) > maxAnswer || !isPlain(p, typ) || p[4] != Version || p[5] != kind {
 		return 0, nil, false
 	}
 	noise, rest, ok := cutBlock(p[plainHeader:], len(p))
