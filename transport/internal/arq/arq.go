@@ -141,6 +141,9 @@ func (s *Session) Send(now time.Time, d core.Delivery, msg []byte) error {
 // The owner calls Next after Send, Receive and Recv, and when Deadline has come,
 // until it returns 0. A payload that it has written counts as sent, whatever becomes of it.
 func (s *Session) Next(now time.Time, pn uint64, buf []byte) int {
+	if pn < s.flight.next || pn > maxVarint {
+		panic("arq: packet numbers must grow, and stay below 2^62")
+	}
 	return s.next(s.clock(now), pn, buf)
 }
 

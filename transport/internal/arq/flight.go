@@ -69,11 +69,8 @@ type flight struct {
 
 func newFlight() flight { return flight{lossAt: never, tolerance: 1} }
 
-// number takes the number of the next packet.
+// number takes the number of a packet that leaves.
 func (f *flight) number(pn uint64) {
-	if pn < f.next || pn > maxVarint {
-		panic("arq: packet numbers must grow, and stay below 2^62")
-	}
 	if pn > f.next && !f.gaps.add(f.next, pn, maxGaps) {
 		f.gaps = f.gaps[:copy(f.gaps, f.gaps[1:])]
 		f.gaps.add(f.next, pn, maxGaps)

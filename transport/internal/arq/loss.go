@@ -2,15 +2,17 @@ package arq
 
 import "time"
 
-// repeat arranges for the DATA of the oldest packets on their way to be sent again,
-// though they do not count as lost.
+// repeat arranges, unless something is to be sent again anyway, for the DATA of the
+// oldest packet on its way to be sent again, though it does not count as lost. If that
+// is the last probe, its DATA goes into this one too, which makes it likelier to arrive.
 func (s *Session) repeat() {
-	packets := 0
-	for i := s.flight.done; i < s.flight.ring.n && packets < probes; i++ {
-		p := s.flight.ring.at(i)
-		if p.state == flying && !p.moved && p.n[0] > 0 {
+	if len(s.out.lost) > 0 {
+		return
+	}
+	for i := s.flight.done; i < s.flight.ring.n; i++ {
+		if p := s.flight.ring.at(i); p.state == flying && !p.moved && p.n[0] > 0 {
 			s.lose(p)
-			packets++
+			return
 		}
 	}
 }

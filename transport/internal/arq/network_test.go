@@ -68,7 +68,7 @@ func TestRTT(t *testing.T) {
 	} {
 		for _, initial := range []time.Duration{0, 10 * ms, 5 * time.Second} {
 			t.Run(fmt.Sprint(c, initial), func(t *testing.T) {
-				w := newWorld(t, 3, link{latency: c.there, jitter: c.jitter, loss: c.loss}, link{latency: c.back, jitter: c.jitter, loss: c.loss}, Config{InitialRTT: initial})
+				w := newWorld(t, 1, link{latency: c.there, jitter: c.jitter, loss: c.loss}, link{latency: c.back, jitter: c.jitter, loss: c.loss}, Config{InitialRTT: initial})
 				game(w, 16*ms, 100)
 				if rtt := w.ends[0].s.Stats().RTT; rtt != 0 {
 					t.Errorf("before anything was sent Stats.RTT is %v", rtt)

@@ -84,7 +84,6 @@ func (s *Session) alarm(now instant) {
 	if s.backoff++; s.backoff == collapseAfter {
 		s.cc.collapse()
 	}
-	s.repeat()
 }
 
 // next is Next.
@@ -103,6 +102,7 @@ func (s *Session) next(now instant, pn uint64, buf []byte) int {
 	}
 	size := s.mtu.size
 	if s.probes > 0 {
+		s.repeat()
 		size = BaseDatagram // larger ones may be what the silence is about
 	}
 	p := sent{pn: pn, at: now}
