@@ -13,7 +13,7 @@ import (
 	"github.com/parley-net/parley/core/server"
 	"github.com/parley-net/parley/core/state"
 	"github.com/parley-net/parley/transport/identity"
-	"github.com/parley-net/parley/transport/tcp"
+	"github.com/parley-net/parley/transport/udp"
 )
 
 // Server says what Serve plays. Schema and Match are required; the other fields
@@ -41,11 +41,17 @@ type Server struct {
 	// means 30 s, negative means not at all.
 	Grace time.Duration
 
+	// Sink keeps the snapshots and events of all matches. The caller closes it, after
+	// Serve. Zero means that nothing is kept.
+	Sink core.SnapshotSink
+	// Restore is matches to go on with, from server.Load. Zero means none.
+	Restore []*server.Saved
+
 	// KeyFile holds the server's key, and is made if it is missing. Zero means a
 	// fresh key at each start, with which the pin in the address changes. With a
 	// Transport of your own it is an error: that one has the key.
 	KeyFile string
-	// Transport is how players reach the server. Zero means TCP.
+	// Transport is how players reach the server. Zero means UDP, sealed (package udp).
 	Transport core.Transport
 	// Codec encodes values. Zero means codec.Msgp.
 	Codec core.Codec
@@ -70,7 +76,7 @@ func Serve(ctx context.Context, addr string, s Server) error {
 	srv, err := server.New(server.Config{
 		Schema: s.Schema, Codec: s.Codec, Match: s.Match,
 		TickRate: s.TickRate, UpdateRate: s.UpdateRate, Seats: s.Seats, Rooms: s.Rooms, Matches: s.Matches,
-		RefuseLate: s.RefuseLate, Grace: s.Grace, Logger: s.Logger,
+		RefuseLate: s.RefuseLate, Grace: s.Grace, Sink: s.Sink, Restore: s.Restore, Logger: s.Logger,
 	})
 	if err != nil {
 		return err
@@ -79,13 +85,13 @@ func Serve(ctx context.Context, addr string, s Server) error {
 		return errors.New("parley: serve: KeyFile is for the default transport; give the key to your Transport instead (identity.Load reads the file)")
 	}
 	if s.Transport == nil {
-		var cfg tcp.Config
+		var cfg udp.Config
 		if s.KeyFile != "" {
 			if cfg.Identity, err = identity.Load(s.KeyFile); err != nil {
 				return err
 			}
 		}
-		s.Transport = tcp.New(cfg)
+		s.Transport = udp.New(cfg)
 	}
 	ln, err := s.Transport.Listen(ctx, addr)
 	if err != nil {
@@ -132,7 +138,7 @@ type Client struct {
 	// Info is what the player says about itself to everyone in the room. Zero means
 	// nothing.
 	Info any
-	// Transport reaches the server. Zero means TCP.
+	// Transport reaches the server. Zero means UDP, sealed (package udp).
 	Transport core.Transport
 	// Codec is the one that the server uses. Zero means codec.Msgp.
 	Codec core.Codec
@@ -147,7 +153,7 @@ func Dial(ctx context.Context, addr string, c Client) (*client.Client, error) {
 		c.Codec = codec.Msgp{}
 	}
 	if c.Transport == nil {
-		c.Transport = tcp.New(tcp.Config{})
+		c.Transport = udp.New(udp.Config{})
 	}
 	return client.Dial(ctx, addr, client.Config{
 		Transport: c.Transport, Codec: c.Codec, Schema: c.Schema, Room: c.Room, Info: c.Info, Logger: c.Logger,

@@ -42,7 +42,7 @@ func benchmarkTick(b *testing.B, players, objects int) {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(b.Context())
-	room := newRoom(ctx, srv, "bench")
+	room := newRoom(ctx, srv, "bench", nil)
 	sponges := make([]*sponge, players)
 	network := &mem.Transport{Backlog: players}
 	ln, err := network.Listen(ctx, "bench")

@@ -52,6 +52,17 @@ type Config struct {
 	// it are dropped and counted; Reliable ones end the connection. Zero means 1,000.
 	MessageRate int
 
+	// Sink keeps the snapshots and the events of all matches; see the package comment.
+	// The server does not close it. Zero means that nothing is kept.
+	Sink core.SnapshotSink
+	// SnapshotEvery is how often each match that has started is written to the Sink,
+	// beside what Room.Snapshot asks for: at its start, and so much later each time.
+	// Zero means 30 s, negative means only what is asked for, and the last state.
+	SnapshotEvery time.Duration
+	// Restore is matches to go on with, from Load: each is played in a room of the name
+	// that it had, which is open as soon as Serve is called. Zero means none.
+	Restore []*Saved
+
 	// Logger gets what an operator wants to know. Zero means that nothing is logged.
 	Logger *slog.Logger
 }
@@ -98,6 +109,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.Grace = 30 * time.Second
 	}
 	c.Grace = max(0, c.Grace)
+	if c.SnapshotEvery == 0 {
+		c.SnapshotEvery = 30 * time.Second
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -69,47 +69,6 @@ func (r *Room) late(it *item) {
 	}
 }
 
-// errOver is the answer to a stranger who finds that the match is over: there may
-// be another one.
-var errOver = errors.New("parley: the match is over")
-
-// admit seats a player and welcomes it, or says why not.
-func (r *Room) admit(n *session, info []byte) error {
-	if !r.playing {
-		return errOver
-	}
-	if !n.claim.CompareAndSwap(0, claimed) {
-		return core.ErrTimeout
-	}
-	id, err := r.lobby.Join(info)
-	if err != nil {
-		n.claim.Store(0) // another room may have a seat
-		return err
-	}
-	p := &Player{id: id, room: r, n: n, info: info}
-	n.room, n.player = r, p
-	n.viewer = r.sender.NewViewer()
-	n.onAck = func(seq uint64) { n.viewer.Ack(seq) }
-	n.onLost = func(seq uint64) { n.viewer.Lost(seq) }
-	cfg := &r.srv.cfg
-	w := wire.Welcome{
-		Player:  uint32(id),
-		Room:    r.name,
-		Tick:    time.Second / time.Duration(cfg.TickRate),
-		Update:  time.Second / time.Duration(cfg.UpdateRate),
-		Started: r.lobby.Started(),
-		Seats:   r.lobby.Seats(),
-	}
-	r.players = append(r.players, p)
-	_ = n.sendFrame(w.Append(n.frame(wire.KindWelcome)))
-	r.tell(n, slices.Collect(r.lobby.Players()))
-	r.log.Info("joined", "player", id, "addr", n.conn.RemoteAddr())
-	for _, fn := range r.onJoin {
-		r.contain("join hook", func() { fn(p) })
-	}
-	return nil
-}
-
 // message handles one message of a player. What is malformed costs its sender the
 // connection.
 func (r *Room) message(n *session, msg []byte) {
@@ -149,7 +108,7 @@ func (r *Room) body(n *session, kind wire.Kind, rd *wire.Reader) {
 		if err := r.world.ApplyInputs(p.id, inputs); err != nil {
 			rd.Fail("movement")
 		}
-		p.refused += r.world.Refused() - before
+		p.refused.moves += r.world.Refused() - before
 	case wire.KindCall, wire.KindFastCall:
 		c := wire.ReadCall(rd)
 		if rd.Err() == nil {
@@ -166,13 +125,15 @@ func (r *Room) body(n *session, kind wire.Kind, rd *wire.Reader) {
 		ready := rd.Bool()
 		if rd.End() == nil {
 			r.lobby.SetReady(p.id, ready)
+			p.unsaid = true
 		}
 	case wire.KindInfo:
 		info := slices.Clone(rd.Rest())
 		if r.lobby.SetInfo(p.id, info) {
 			p.info = info
+			p.unsaid, p.newInfo = true, true
 		} else {
-			p.refused++
+			p.refused.infos++
 			r.stats.Refused++
 		}
 	default:
@@ -191,7 +152,7 @@ func (r *Room) handled(p *Player, rd *wire.Reader, err error) {
 	case errors.Is(err, rpc.ErrNoObject):
 		r.stats.Gone++
 	default:
-		p.refused++
+		p.refused.calls++
 		r.stats.Refused++
 		r.warnOnce(p, err)
 		if errors.Is(err, rpc.ErrUnknown) {
@@ -222,7 +183,7 @@ func (r *Room) end(n *session, err error) {
 	case errors.As(err, &closed) && closed.Remote && closed.Code == core.CodeNormal:
 		n.close(core.CodeNormal, "")
 		r.log.Info("left", "player", n.player.id)
-		r.leave(n.player)
+		r.leave(n.player, eventLeft, closed.Code, closed.Reason)
 	case closed != nil && !closed.Remote && closed.Code == core.CodeFlood:
 		r.expel(n, closed.Code, closed.Reason)
 	default:
@@ -242,7 +203,7 @@ func (r *Room) expel(n *session, code core.Code, reason string) {
 	n.ended = true
 	r.log.Info("expelled", "player", n.player.id, "addr", n.conn.RemoteAddr(), "code", code, "reason", reason)
 	r.srv.work.Go(func() { _ = n.conn.Close(code, reason) })
-	r.leave(n.player)
+	r.leave(n.player, eventKicked, code, reason)
 }
 
 // lose notes that a player's connection is gone. What the player steers stands
@@ -256,16 +217,19 @@ func (r *Room) lose(n *session, code core.Code, reason string) {
 	p.lostAt = time.Now()
 	r.log.Info("lost connection", "player", p.id, "code", code, "reason", reason)
 	r.world.Halt(p.id)
+	r.event(eventLost, p.id, why(code, reason))
 	for _, fn := range r.onLost {
 		r.contain("lost hook", func() { fn(p) })
 	}
 }
 
 // leave frees a player's seat and takes its objects out of the world.
-func (r *Room) leave(p *Player) {
+func (r *Room) leave(p *Player, kind string, code core.Code, reason string) {
 	if !r.lobby.Leave(p.id) {
 		return
 	}
+	r.sayRefused(p)
+	r.event(kind, p.id, why(code, reason))
 	// A new slice, since somebody may be ranging over the old one.
 	r.players = slices.DeleteFunc(slices.Clone(r.players), func(q *Player) bool { return q == p })
 	for _, fn := range r.onLeave {
@@ -287,7 +251,7 @@ func (r *Room) housekeep(now time.Time) {
 		case r.lobby.Status(p.id) == lobby.LostConnection:
 			if now.Sub(p.lostAt) >= r.srv.cfg.Grace {
 				r.log.Info("did not come back", "player", p.id)
-				r.leave(p)
+				r.leave(p, eventLeft, core.CodeTimeout, "it did not come back")
 			}
 		case !p.n.ended && p.n.silence(now, r.awake) >= r.srv.cfg.Timeout:
 			r.lose(p.n, core.CodeTimeout, fmt.Sprintf("nothing heard for %v", r.srv.cfg.Timeout))

@@ -30,12 +30,15 @@ type Room struct {
 
 	world  *state.World
 	sender *state.Sender
+	rec    *recorder // nil without a sink
 	calls  *rpc.Table
 	events *rpc.Events
 	lobby  *lobby.Lobby
 
 	players  []*Player // by id
 	onJoin   []func(*Player)
+	onClaim  []func(p, seat *Player) bool
+	onReturn []func(*Player)
 	onLost   []func(*Player)
 	onLeave  []func(*Player)
 	in       inbox
@@ -52,7 +55,15 @@ type Room struct {
 	awake    time.Time  // since when it looks regularly
 	stats    Stats
 	warned   map[string]bool
-	closed   chan struct{} // closed when the match has returned: nobody gets in any more
+
+	lastPlayer state.PlayerID // the highest id that was given
+	saved      *Saved         // what it goes on from; may be nil
+	resume     bool           // the match had started when it was saved: the lobby does not wait
+	begun      bool           // it has started
+	wanted     bool           // a snapshot
+	snapshotAt time.Time      // when the next one is due
+
+	closed chan struct{} // closed when the match has returned: nobody gets in any more
 }
 
 // Stats counts what a room has seen.
@@ -63,10 +74,15 @@ type Stats struct {
 	Gone      uint64 // calls on objects that had just gone away
 	Panics    uint64 // handlers and hooks that panicked
 	Malformed uint64 // messages that cost their sender the connection
+
+	EventsLost       uint64 // events that Config.Sink did not take in time
+	SnapshotsSkipped uint64 // snapshots that a newer one overtook on their way to the sink, or that it did not take
+	SinkErrors       uint64 // writes to the sink that failed; they are repeated
 }
 
-func newRoom(ctx context.Context, s *Server, name string) *Room {
-	w, err := state.NewWorld(s.cfg.Schema, s.cfg.Codec)
+// newRoom returns a room, which goes on with a saved match if that is not nil.
+func newRoom(ctx context.Context, s *Server, name string, saved *Saved) *Room {
+	w, err := s.newWorld(saved)
 	if err != nil {
 		panic(err) // New has tried it
 	}
@@ -90,6 +106,12 @@ func newRoom(ctx context.Context, s *Server, name string) *Room {
 	r.outer, r.endOuter = context.WithCancel(ctx)
 	r.step = r.updateGap()
 	w.SetMessenger(r)
+	if sink := s.cfg.Sink; sink != nil {
+		r.rec = newRecorder(sink, s.cfg.Codec, r.log, s.work.Go, func() string { return matchName(name, s.nextStart()) })
+	}
+	if saved != nil {
+		r.restore(saved)
+	}
 	return r
 }
 
@@ -113,6 +135,9 @@ func (r *Room) Log() *slog.Logger { return r.log }
 func (r *Room) Stats() Stats {
 	s := r.stats
 	s.Refused += r.world.Refused()
+	if r.rec != nil {
+		s.EventsLost, s.SnapshotsSkipped, s.SinkErrors = r.rec.counters()
+	}
 	return s
 }
 
@@ -144,24 +169,6 @@ func (r *Room) Players() iter.Seq[*Player] {
 	}
 }
 
-// OnJoin adds a hook that runs for each player who is here already, and for each
-// who comes.
-func (r *Room) OnJoin(fn func(*Player)) {
-	r.onJoin = append(r.onJoin, fn)
-	for p := range r.Players() {
-		r.contain("join hook", func() { fn(p) })
-	}
-}
-
-// OnLost adds a hook that runs when a player's connection was lost. The seat is
-// kept for Config.Grace.
-func (r *Room) OnLost(fn func(*Player)) { r.onLost = append(r.onLost, fn) }
-
-// OnLeave adds a hook that runs when a player is gone: left, was kicked, or did not
-// come back in time. The objects that the player still owns afterwards despawn; a
-// game that keeps them gives them to somebody else here.
-func (r *Room) OnLeave(fn func(*Player)) { r.onLeave = append(r.onLeave, fn) }
-
 // Ticks plays the match tick by tick: it handles what came in, moves the world by
 // dt, runs the loop's body, and sends what changed. dt is always the same; a room
 // that is late skips ticks and counts them. The loop ends when the server shuts
@@ -177,6 +184,7 @@ func (r *Room) Ticks() iter.Seq[time.Duration] {
 		r.next = time.Now().Add(dt)
 		r.updateAt = r.next
 		r.step = dt
+		r.began()
 		defer func() { r.step = r.updateGap() }()
 		for {
 			for r.wait(r.next) {
@@ -250,6 +258,9 @@ func (r *Room) update() {
 		}
 	}
 	r.flush()
+	if r.playing {
+		r.record(now)
+	}
 }
 
 // flush has listeners send what they gathered.
@@ -285,6 +296,7 @@ func (r *Room) run() error {
 	for _, p := range r.players {
 		p.n.close(code, reason)
 	}
+	r.finish(err)
 	r.stop()
 	r.endOuter()
 	r.timer.Stop()

@@ -88,10 +88,11 @@ type Lobby struct{ r *Room }
 // Wait handles what comes in and sends what changed until the condition holds, then
 // starts the match: from then on Config.RefuseLate refuses players. It fails with a
 // core.ErrClosed when the server shuts down first. Calls and events come in meanwhile:
-// handlers for them belong before it.
+// handlers for them belong before it. In a match that was restored, and had started
+// before, the first Wait returns at once.
 func (l *Lobby) Wait(until lobby.Condition) error {
 	r := l.r
-	for !until(r.lobby) {
+	for !r.resume && !until(r.lobby) {
 		if !r.wait(r.next) {
 			if r.over() {
 				return fmt.Errorf("parley: waiting in the lobby: the server shuts down: %w", core.ErrClosed)
@@ -108,8 +109,15 @@ func (l *Lobby) start(started bool) {
 	r := l.r
 	if started {
 		r.lobby.Start()
+		r.began()
+		r.resume = false
 	} else {
 		r.lobby.Reopen()
+		r.begun = false
+		for _, p := range r.players {
+			p.saidReady = false
+		}
+		r.event(eventReopened, state.Server, nil)
 	}
 	r.told = time.Time{}
 	r.sendPlayers(time.Now()) // the flags that led here come first

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-net/parley/core"
@@ -31,6 +32,7 @@ type Server struct {
 
 	work      sync.WaitGroup
 	strangers strangers
+	started   atomic.Int64 // when the newest match was, in nanoseconds since 1970
 }
 
 // New returns a Server, or what is wrong with cfg.
@@ -42,11 +44,15 @@ func New(cfg Config) (*Server, error) {
 	if _, err := state.NewWorld(cfg.Schema, cfg.Codec); err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		cfg:     cfg,
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
-	}, nil
+	}
+	if err := s.checkRestore(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Serve accepts clients from all listeners, of whatever transports, and plays
@@ -165,7 +171,7 @@ func (s *Server) findRoom(name string, tried map[*Room]bool) (*Room, <-chan stru
 				name = fresh
 			}
 		}
-		return s.open(name), nil, nil
+		return s.open(name, nil), nil, nil
 	}
 	if name != "" && len(s.rooms) > 0 {
 		return nil, nil, &lobby.RefusedError{Code: core.CodeFull, Reason: fmt.Sprintf("there is no room %q, and no place for another", name)}
@@ -184,11 +190,16 @@ const mainRoom = "main"
 // keepRoom keeps a room open, which runs also without players, until the last
 // match was played.
 func (s *Server) keepRoom(ctx context.Context) {
+	s.mu.Lock()
+	for _, saved := range s.cfg.Restore {
+		s.open(saved.Room, saved)
+	}
+	s.mu.Unlock()
 	for {
 		s.mu.Lock()
 		if len(s.rooms) == 0 {
 			if s.mayOpen() {
-				s.open(mainRoom)
+				s.open(mainRoom, nil)
 			} else {
 				s.cancel()
 			}
@@ -207,10 +218,10 @@ func (s *Server) keepRoom(ctx context.Context) {
 // place: one that fails at once must not spin.
 const shortMatch = time.Second
 
-// open opens a room; s.mu is held.
-func (s *Server) open(name string) *Room {
+// open opens a room, for a saved match if that is not nil; s.mu is held.
+func (s *Server) open(name string, saved *Saved) *Room {
 	ctx := s.ctx
-	r := newRoom(ctx, s, name)
+	r := newRoom(ctx, s, name, saved)
 	s.rooms = append(s.rooms, r)
 	s.announce()
 	s.work.Go(func() {
@@ -232,6 +243,18 @@ func (s *Server) open(name string) *Room {
 		s.announce()
 	})
 	return r
+}
+
+// nextStart returns the time, and never the same twice, so that no two matches are of
+// one name.
+func (s *Server) nextStart() time.Time {
+	for {
+		last := s.started.Load()
+		now := max(time.Now().UnixNano(), last+1)
+		if s.started.CompareAndSwap(last, now) {
+			return time.Unix(0, now)
+		}
+	}
 }
 
 // announce wakes whoever waits for a room to open or close; s.mu is held.

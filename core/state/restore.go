@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/parley-net/parley/core"
+	"github.com/parley-net/parley/core/internal/plain"
 	"github.com/parley-net/parley/core/internal/wire"
 )
 
@@ -72,7 +73,7 @@ func (c *class) restore(codec core.Codec, v reflect.Value, fields []core.Field) 
 		seen[i] = true
 		var err error
 		if m := &c.members[i]; m.plain {
-			err = unread(codec, v.FieldByIndex(c.plain[m.number].index), f.Value)
+			err = plain.Unread(codec, v.FieldByIndex(c.plain[m.number].index), f.Value)
 		} else {
 			err = v.FieldByIndex(c.fields[m.number].index).Addr().Interface().(field).restore(codec, f.Value)
 		}
@@ -126,7 +127,7 @@ func (p *Position2D) restore(codec core.Codec, x any) error {
 		if part == nil {
 			return core.Errorf(core.ErrMalformed, "a position has no %s", name)
 		}
-		if err := unread(codec, reflect.ValueOf(part).Elem(), v); err != nil {
+		if err := plain.Unread(codec, reflect.ValueOf(part).Elem(), v); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

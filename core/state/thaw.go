@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"reflect"
 	"slices"
 	"strings"
@@ -80,7 +79,7 @@ func newThaw(c *class, codec core.Codec) *thaw {
 func (t *thaw) object(vals []int64, once []byte, blobs [][]byte) core.ObjectState {
 	c := t.class
 	for i, p := range t.plain {
-		t.values[i], once = readable(t.codec, p, once)
+		t.values[i], once = plain.Read(t.codec, p, once)
 	}
 	for i, m := range c.members {
 		t.out[i].Name = m.name
@@ -98,54 +97,10 @@ func (t *thaw) object(vals []int64, once []byte, blobs [][]byte) core.ObjectStat
 	return core.ObjectState{ID: uint64(vals[colID]), Class: c.name, Owner: uint32(vals[colOwner]), Alive: true, Fields: t.out}
 }
 
-// readable decodes a value from the front of b into what p points to, and returns
-// it as a value of core.Field, or the codec's bytes where that would not bring back
-// the same, and the bytes behind it.
-func readable(codec core.Codec, p reflect.Value, b []byte) (x any, rest []byte) {
-	rest, err := codec.Decode(b, p.Interface())
-	if err == nil {
-		b = b[:len(b)-len(rest)]
-		if x, err = plain.Of(p.Elem()); err == nil && comesBack(codec, p.Elem().Type(), x, b) {
-			return x, rest
-		}
-	}
-	return map[string]any{codec.Name(): bytes.Clone(b)}, rest
-}
-
-// comesBack reports whether x, read as a value of type t, has the encoding b.
-func comesBack(codec core.Codec, t reflect.Type, x any, b []byte) bool {
-	switch x.(type) {
-	case bool, int64, uint64, float64, string:
-		if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface {
-			return true // the same value, whatever the codec makes of it
-		}
-	}
-	p := reflect.New(t)
-	if err := unread(codec, p.Elem(), x); err != nil {
-		return false
-	}
-	again, err := codec.Append(nil, p.Interface())
-	return err == nil && bytes.Equal(again, b)
-}
-
-// unread is the other end of readable.
-func unread(codec core.Codec, dst reflect.Value, x any) error {
-	m, _ := x.(map[string]any)
-	b, ok := m[codec.Name()].([]byte)
-	if len(m) != 1 || !ok {
-		return plain.Set(dst, x)
-	}
-	rest, err := codec.Decode(b, dst.Addr().Interface())
-	if err == nil && len(rest) > 0 {
-		err = core.Errorf(core.ErrMalformed, "%d bytes left over", len(rest))
-	}
-	return err
-}
-
 func (v *Var[T]) thaw(codec core.Codec, def *fieldDef, cols []int64, blob []byte) any {
 	switch {
 	case def.blob >= 0:
-		x, _ := readable(codec, reflect.ValueOf(&v.val), blob)
+		x, _ := plain.Read(codec, reflect.ValueOf(&v.val), blob)
 		return x
 	case def.quantum > 0:
 		fromFloat(&v.val, float64(cols[0])*def.quantum)
@@ -164,5 +119,5 @@ func (v *Var[T]) restore(codec core.Codec, x any) error {
 	if ref, ok := any(&v.val).(refColumn); ok {
 		dst = reflect.ValueOf(ref.refID()).Elem()
 	}
-	return unread(codec, dst, x)
+	return plain.Unread(codec, dst, x)
 }
