@@ -16,6 +16,9 @@ import (
 type index struct {
 	end       int64 // bytes of whole records
 	lines     int64 // in these
+	headless  bool  // the first one is damaged
+	endless   bool  // the last one has another byte where its \n was
+	sound     bool  // one behind the first was written here
 	snapshots []place
 	runs      []run
 	damage    damage  // of which nobody knows what it was
@@ -104,8 +107,8 @@ func (x *index) addEvent(k key, at, size int64) {
 	x.runs = slices.Insert(x.runs, i, run{k.epoch, k.seq, k.seq, k.tick, k.tick, at, size})
 }
 
-// foreign tells whether a file holds something, and nothing that was made here.
-func (x *index) foreign() bool { return x.lines > 0 && x.damage.count == x.lines }
+// foreign tells whether a file holds something, and nothing that was written here.
+func (x *index) foreign() bool { return !x.sound && x.headless || !x.sound && x.damage.count > 0 }
 
 // damaged counts what was found damaged.
 func (x *index) damaged() int64 { return x.damage.count + int64(len(x.broken)) }
@@ -116,13 +119,24 @@ const maxDamage = 16
 // damage counts damaged lines.
 type damage struct {
 	count int64
+	at    int64   // where the first of them begins
 	first []int64 // their numbers, from 1
 }
 
-func (d *damage) add(line int64) {
+func (d *damage) add(line, at int64) {
+	if d.count == 0 {
+		d.at = at
+	}
 	if d.count++; len(d.first) < maxDamage {
 		d.first = append(d.first, line)
 	}
+}
+
+func (d *damage) join(other damage) {
+	for _, n := range other.first {
+		d.add(n, other.at)
+	}
+	d.count += other.count - int64(len(other.first))
 }
 
 func (d *damage) String() string {

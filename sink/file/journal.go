@@ -151,6 +151,12 @@ func (j *journal) failed(err error) error {
 // tell logs what is damaged.
 func (j *journal) tell(x *index) {
 	log := j.sink.c.Log.With("match", j.match, "path", j.path)
+	if x.headless {
+		log.Warn("file: the first line is damaged, and nothing else is lost by that")
+	}
+	if x.endless {
+		log.Warn("file: the end of the last line is damaged, and nothing else is lost by that")
+	}
 	if x.damage.count > 0 {
 		log.Error("file: damaged, and what was there is missing", "count", x.damage.count, "where", x.damage.String())
 	}
@@ -169,14 +175,24 @@ func (j *journal) repair(f disk.File, x *index) error {
 	if err != nil {
 		return j.wrap("open", err)
 	}
-	torn := info.Size() - x.end
-	if torn == 0 {
-		return nil
+	if torn := info.Size() - x.end; torn > 0 {
+		if err := f.Truncate(x.end); err != nil {
+			return j.wrap("cut a torn record off", err)
+		}
+		j.sink.c.Log.Warn("file: cut off a torn record, which was not acknowledged", "match", j.match, "path", j.path, "bytes", torn, "left", x.end)
 	}
-	if err := f.Truncate(x.end); err != nil {
-		return j.wrap("cut a torn record off", err)
+	if x.headless {
+		if _, err := f.WriteAt(j.form.appendFirst(nil), 0); err != nil {
+			return j.wrap("write the first line again of", err)
+		}
+		x.headless = false
 	}
-	j.sink.c.Log.Warn("file: cut off a torn record, which was not acknowledged", "match", j.match, "path", j.path, "bytes", torn, "left", x.end)
+	if x.endless {
+		if _, err := f.WriteAt([]byte{'\n'}, x.end-1); err != nil {
+			return j.wrap("end the last line of", err)
+		}
+		x.endless = false
+	}
 	return nil
 }
 

@@ -53,6 +53,9 @@ func unseal(line []byte) (body []byte, ok bool) {
 	return line[:at], crc32.Checksum(line[:at], castagnoli) == sum
 }
 
+// firstBegin is how the first line of every file begins.
+const firstBegin = `{"type":"match","match":`
+
 // form is how the lines of one match begin.
 type form struct{ match, event, snapshot, object, end string }
 
@@ -136,7 +139,7 @@ func cut(b []byte, prefix string) (rest []byte, ok bool) {
 
 // matchOf returns the match that the first line of a file names, and its format.
 func matchOf(body []byte) (match string, version uint64, ok bool) {
-	rest, ok := cut(body, `{"type":"match","match":`)
+	rest, ok := cut(body, firstBegin)
 	if !ok {
 		return "", 0, false
 	}

@@ -101,7 +101,8 @@ type view struct {
 	snapshots []place   // in a range of ticks
 	broken    []place   // likewise
 	runs      []run     // all
-	damage    error     // what makes it uncertain that these are all
+	lost      error     // what makes it uncertain that these are all, or nil
+	lostAt    int64     // from this byte of the file on
 }
 
 // view calls with what there is of a match from one tick to another, and keeps its
@@ -127,7 +128,7 @@ func (s *Sink) view(ctx context.Context, match string, from, to uint64, with fun
 	err = j.look(ctx, func(f disk.File, x *index) {
 		v.f, v.snapshots, v.broken, v.runs = f, in(x.snapshots), in(x.broken), slices.Clone(x.runs)
 		if err := x.lost(j.path); err != nil {
-			v.damage = j.wrap("read", err)
+			v.lost, v.lostAt = j.wrap("read", err), x.damage.at
 		}
 	})
 	if err != nil {
@@ -162,7 +163,7 @@ func (s *Sink) Snapshots(ctx context.Context, match string, from, to uint64) ite
 	return func(yield func(core.Snapshot, error) bool) {
 		stopped := false
 		err := s.view(ctx, match, from, to, func(v view) error {
-			damaged := v.damage
+			damaged := v.lost
 			for _, p := range v.snapshots {
 				if err := s.readable(ctx); err != nil {
 					return err
@@ -242,22 +243,18 @@ func (v *view) snapshot(ctx context.Context, p place) (x core.Snapshot, err erro
 }
 
 // Events yields the events of a match, as they were when the loop began. If a part of
-// the file is damaged and may have been events, the loop ends with an error: at the
-// first number that is missing, or behind the last event. A match that is not stored
-// has no events. The loop may write, and may end early.
+// the file is damaged and may have been events, the loop ends with an error that says so,
+// where the first of them may be missing: before a gap in the numbers, or before an
+// epoch that begins behind what is damaged, else behind the last event. A match that is
+// not stored has no events. The loop may write, and may end early.
 func (s *Sink) Events(ctx context.Context, match string, from, to uint64) iter.Seq2[core.Event, error] {
 	return func(yield func(core.Event, error) bool) {
 		stopped := false
 		err := s.view(ctx, match, 0, 0, func(v view) error {
-			var epoch, next uint64
 			for i, r := range v.runs {
-				if i == 0 || r.epoch != epoch {
-					epoch, next = r.epoch, 1
+				if v.lost != nil && !v.certain(i) {
+					return v.lost
 				}
-				if v.damage != nil && r.first > next {
-					return v.damage
-				}
-				next = r.last + 1
 				if r.high < from || r.low > to {
 					continue
 				}
@@ -277,12 +274,23 @@ func (s *Sink) Events(ctx context.Context, match string, from, to uint64) iter.S
 					return err
 				}
 			}
-			return v.damage
+			return v.lost
 		})
 		if err != nil && !stopped {
 			yield(core.Event{}, err)
 		}
 	}
+}
+
+// certain tells whether no event is missing right before run i, although something is
+// damaged.
+func (v *view) certain(i int) bool {
+	r := v.runs[i]
+	if i > 0 && v.runs[i-1].epoch == r.epoch {
+		return r.first == v.runs[i-1].last+1
+	}
+	// The last ones of the epoch before may be missing, unless this one began earlier.
+	return r.first <= 1 && r.at < v.lostAt
 }
 
 var errStop = errors.New("the loop was ended")

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 
@@ -22,7 +23,8 @@ func newLines(f io.ReaderAt, from, to int64) *lines {
 
 // next returns the next line without its \n, valid until the next call, and how many
 // bytes it takes in the file. A line longer than maxLine is returned empty. It returns
-// io.EOF at the end, and io.ErrUnexpectedEOF if the last line does not end.
+// io.EOF at the end, and io.ErrUnexpectedEOF with the last line if another byte stands
+// where its \n was to be, or nothing.
 func (l *lines) next() (line []byte, size int64, err error) {
 	l.long = l.long[:0]
 	for {
@@ -40,7 +42,7 @@ func (l *lines) next() (line []byte, size int64, err error) {
 		case err == nil:
 			return l.long[:max(len(l.long), 1)-1], size, nil
 		case err == io.EOF && size > 0:
-			return nil, size, io.ErrUnexpectedEOF
+			return l.long[:max(len(l.long), 1)-1], size, io.ErrUnexpectedEOF
 		case err != bufio.ErrBufferFull:
 			return nil, size, err
 		}
@@ -54,33 +56,43 @@ func (l *lines) next() (line []byte, size int64, err error) {
 func (x *index) scan(ctx context.Context, f io.ReaderAt, size int64, match string) error {
 	s := scanner{x: x, form: formOf(match)}
 	l := newLines(f, x.end, size)
+	endless := false
 	for i := 0; ; i++ {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		line, n, err := l.next()
+		body, ok := unseal(line)
+		if err == io.ErrUnexpectedEOF && ok {
+			endless, err = true, nil // a whole line: only its end is damaged
+		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			break // what follows the last whole line is no record yet
 		}
 		if err != nil {
 			return err
 		}
-		body, ok := unseal(line)
+		first := x.lines == 0 && s.lines == 0
 		switch {
-		case !ok:
-			s.bad(n)
-		case x.lines == 0 && s.lines == 0:
+		case first && ok && bytes.HasPrefix(body, []byte(firstBegin)):
 			if err := checkFirst(body, match); err != nil {
 				return err
 			}
 			s.count(n)
-		default:
+		case first && n == int64(len(s.form.appendFirst(nil))):
+			x.headless = true // of its size, so nothing else is lost
+			s.count(n)
+		case ok:
+			x.sound = true
 			s.line(body, n)
+		default:
+			s.bad(n)
 		}
 	}
 	if s.open != nil && s.damage.count > 0 {
 		s.abandon() // whoever writes a snapshot writes whole lines, until it is killed
 	}
+	x.endless = endless && x.end == size
 	return nil
 }
 
@@ -88,7 +100,7 @@ func checkFirst(body []byte, match string) error {
 	name, version, ok := matchOf(body)
 	switch {
 	case !ok:
-		return core.Errorf(core.ErrMalformed, "its first line does not say which match it is of: it was not made here")
+		return core.Errorf(core.ErrMalformed, "its first line does not say which match it is of")
 	case version != format:
 		return core.Errorf(core.ErrUnsupported, "it has format %d, and this version of parley knows %d", version, format)
 	case name != match:
@@ -126,7 +138,7 @@ func (s *scanner) count(size int64) {
 
 // bad notes a line that cannot be read.
 func (s *scanner) bad(size int64) {
-	s.damage.add(s.nth())
+	s.damage.add(s.nth(), s.x.end+s.size)
 	s.count(size)
 }
 
@@ -136,34 +148,24 @@ func (s *scanner) nth() int64 { return s.x.lines + s.lines + 1 }
 func (s *scanner) commit() {
 	s.x.end += s.size
 	s.x.lines += s.lines
-	for _, n := range s.damage.first {
-		s.x.damage.add(n)
-		s.damage.count--
-	}
-	s.x.damage.count += s.damage.count
+	s.x.damage.join(s.damage)
 	s.size, s.lines, s.damage, s.open = 0, 0, damage{}, nil
 }
 
-// abandon gives up the snapshot that is open: its end is missing, and whatever stands in
-// its place may have been something else as well.
+// abandon gives up the snapshot that is open, as its end is missing. What is damaged
+// behind its beginning may have been something else.
 func (s *scanner) abandon() {
-	if s.damage.count == 0 {
-		s.damage.add(s.open.line)
-	}
+	s.x.addBroken(s.open.epoch, s.open.tick, s.open.line)
 	s.commit()
 }
 
 // line reads a line whose checksum is right.
 func (s *scanner) line(body []byte, size int64) {
 	if rest, ok := cut(body, s.form.object); ok {
-		if s.open == nil {
-			s.count(size) // the beginning of its snapshot is damaged, which was noted
-		} else if rest, ok = cut(rest, string(s.open.stamp)); ok && len(rest) > 0 && rest[0] == ',' {
+		if rest, ok := cutStamp(rest, s.open); ok && len(rest) > 0 && rest[0] == ',' {
 			s.open.objects++
-			s.count(size)
-		} else {
-			s.bad(size)
-		}
+		} // else the beginning of its snapshot is damaged, which was noted
+		s.count(size)
 		return
 	}
 	if rest, ok := cut(body, s.form.end); ok {
@@ -209,6 +211,14 @@ func snapshotKey(stamp []byte) (epoch, tick uint64, rest []byte, ok bool) {
 	return epoch, tick, rest, ok1 && ok2
 }
 
+// cutStamp is cut for what the lines of a snapshot, if there is one, have in common.
+func cutStamp(b []byte, o *opened) (rest []byte, ok bool) {
+	if o == nil {
+		return nil, false
+	}
+	return cut(b, string(o.stamp))
+}
+
 // end reads the last line of a snapshot, behind its match.
 func (s *scanner) end(rest []byte, size int64) {
 	epoch, tick, _, ok := snapshotKey(rest)
@@ -216,30 +226,32 @@ func (s *scanner) end(rest []byte, size int64) {
 		s.bad(size)
 		return
 	}
+	var objects uint64
 	o := s.open
-	if o == nil {
+	if rest, ok = cutStamp(rest, o); ok {
+		objects, _, ok = cutNumber(rest, `,"objects":`)
+	}
+	if !ok { // of a snapshot whose beginning is damaged
+		if o != nil {
+			s.abandon()
+		}
 		s.x.addBroken(epoch, tick, s.nth())
 		s.count(size)
 		return
 	}
-	var objects uint64
-	if rest, ok = cut(rest, string(o.stamp)); ok {
-		objects, _, ok = cutNumber(rest, `,"objects":`)
-	}
-	nth := s.nth()
 	s.size += size
 	s.lines++
 	switch {
-	case ok && s.damage.count == 0 && objects == o.objects:
+	case s.damage.count == 0 && objects == o.objects:
 		o.size = s.size
 		s.x.addSnapshot(o.place)
-	case ok && objects == o.objects+uint64(s.damage.count):
+	case objects == o.objects+uint64(s.damage.count):
 		// Between the two ends of a snapshot nothing else is written, so all that is
 		// damaged here were its objects.
 		s.x.addBroken(epoch, tick, s.damage.first[0])
 		s.damage = damage{}
-	case s.damage.count == 0:
-		s.damage.add(nth)
+	default:
+		s.x.addBroken(epoch, tick, o.line)
 	}
 	s.commit()
 }
