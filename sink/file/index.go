@@ -108,7 +108,7 @@ func (x *index) addEvent(k key, at, size int64) {
 }
 
 // foreign tells whether a file holds something, and nothing that was written here.
-func (x *index) foreign() bool { return !x.sound && x.headless || !x.sound && x.damage.count > 0 }
+func (x *index) foreign() bool { return !x.sound && (x.headless || x.damage.count > 0) }
 
 // damaged counts what was found damaged.
 func (x *index) damaged() int64 { return x.damage.count + int64(len(x.broken)) }

@@ -3,6 +3,7 @@ package file
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
 	"slices"
 	"strings"
 )
@@ -19,7 +20,7 @@ const (
 // where case does not count: an upper case letter is + and the lower case one, any
 // other byte % and its hex digits, and a name that becomes too long ends in a hash.
 func fileName(match string) string {
-	esc := escape(match, len(match))
+	esc := escape(match, math.MaxInt)
 	if len(esc) > maxName {
 		sum := sha256.Sum256([]byte(match))
 		esc = escape(match, cutName) + cutMark + hex.EncodeToString(sum[:16])
@@ -27,8 +28,7 @@ func fileName(match string) string {
 	return esc + suffix
 }
 
-// escape escapes a match's name, or so much of its beginning that the result is not
-// longer than most, if not all of it fits.
+// escape escapes a match's name, or so much of its beginning as fits into most bytes.
 func escape(match string, most int) string {
 	if match == "" {
 		return "%"
@@ -44,7 +44,7 @@ func escape(match string, most int) string {
 		default:
 			esc = percent(c)
 		}
-		if most < len(match) && b.Len()+len(esc) > most {
+		if b.Len()+len(esc) > most {
 			break
 		}
 		b.WriteString(esc)

@@ -79,7 +79,7 @@ func (x *index) scan(ctx context.Context, f io.ReaderAt, size int64, match strin
 				return err
 			}
 			s.count(n)
-		case first && n == int64(len(s.form.appendFirst(nil))):
+		case first && !ok && n == int64(len(s.form.appendFirst(nil))):
 			x.headless = true // of its size, so nothing else is lost
 			s.count(n)
 		case ok:
@@ -124,7 +124,7 @@ type scanner struct {
 // opened is a snapshot that has not ended.
 type opened struct {
 	place
-	stamp []byte
+	stamp string // what its lines have in common behind the match
 }
 
 // count counts a line as read, and commits it unless it is part of a snapshot.
@@ -162,9 +162,11 @@ func (s *scanner) abandon() {
 // line reads a line whose checksum is right.
 func (s *scanner) line(body []byte, size int64) {
 	if rest, ok := cut(body, s.form.object); ok {
+		// An object of another snapshot comes behind a beginning that is damaged, which
+		// was noted.
 		if rest, ok := cutStamp(rest, s.open); ok && len(rest) > 0 && rest[0] == ',' {
 			s.open.objects++
-		} // else the beginning of its snapshot is damaged, which was noted
+		}
 		s.count(size)
 		return
 	}
@@ -184,7 +186,7 @@ func (s *scanner) line(body []byte, size int64) {
 		}
 	} else if rest, ok := cut(body, s.form.snapshot); ok {
 		if epoch, tick, _, ok := snapshotKey(rest); ok {
-			s.open = &opened{place{epoch: epoch, tick: tick, at: at, line: s.nth()}, append([]byte{}, rest...)}
+			s.open = &opened{place{epoch: epoch, tick: tick, at: at, line: s.nth()}, string(rest)}
 			s.count(size)
 			return
 		}
@@ -216,7 +218,7 @@ func cutStamp(b []byte, o *opened) (rest []byte, ok bool) {
 	if o == nil {
 		return nil, false
 	}
-	return cut(b, string(o.stamp))
+	return cut(b, o.stamp)
 }
 
 // end reads the last line of a snapshot, behind its match.

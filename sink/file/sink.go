@@ -103,6 +103,9 @@ func Open(c Config) (*Sink, error) {
 	if c.disk == nil {
 		c.disk = disk.OS{}
 	}
+	if c.Ack != AckDisk && c.Ack != AckOS {
+		return nil, fmt.Errorf("file: Config.Ack is %d: make it AckDisk or AckOS", c.Ack)
+	}
 	if c.SyncEvery == 0 {
 		c.SyncEvery = [...]time.Duration{AckDisk: syncDisk, AckOS: syncOS}[c.Ack]
 	}
@@ -200,6 +203,12 @@ func (s *Sink) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("file: closed, and writes are still under way: %w", ctx.Err())
 	}
+}
+
+func (s *Sink) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // release gives back what the sink holds, once nothing is under way.
