@@ -9,6 +9,9 @@ const (
 	// maxFlight bounds the packets about which something is remembered. When it is
 	// reached and the oldest is still on its way, nothing more is sent.
 	maxFlight = 2048
+	// maxSettled is how many packets are remembered of those that are not on their
+	// way any more.
+	maxSettled = 256
 	// maxParts is how many DATA frames a packet has.
 	maxParts = 3
 	// maxGaps is how many runs of packet numbers that were left out are
@@ -121,7 +124,7 @@ func (f *flight) find(pn uint64, i int) int {
 
 // forget drops what settled long ago.
 func (f *flight) forget(before instant) {
-	for f.ring.n > 0 && f.ring.at(0).state != flying && f.ring.at(0).at < before {
+	for f.ring.n > 0 && f.ring.at(0).state != flying && (f.ring.at(0).at < before || f.ring.n > f.count+maxSettled) {
 		f.pop()
 	}
 	for f.done < f.ring.n && f.ring.at(f.done).state == arrived {

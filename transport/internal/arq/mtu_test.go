@@ -66,7 +66,7 @@ func TestBlackHole(t *testing.T) {
 		t.Run(d.String(), func(t *testing.T) {
 			l := link{latency: 20 * ms}
 			w := newWorld(t, 1, l, l, Config{Probe: true, InitialRTT: 40 * ms})
-			n := 0
+			n, every := 0, 16*ms
 			var tick func()
 			tick = func() {
 				if size := w.ends[0].s.MaxSize(d); d == core.Unreliable {
@@ -75,7 +75,7 @@ func TestBlackHole(t *testing.T) {
 					w.send(0, d, n, 5000)
 				}
 				n++
-				w.at(w.now+16*ms, tick)
+				w.at(w.now+every, tick)
 			}
 			w.at(0, tick)
 			s := w.ends[0].s
@@ -94,7 +94,7 @@ func TestBlackHole(t *testing.T) {
 					}
 				}
 			}
-			w.ends[0].out.mtu = 0
+			w.ends[0].out.mtu, every = 0, 200*ms
 			w.run(exploreAgain+5*time.Second, func() bool { return s.mtu.size == MaxDatagram })
 		})
 	}
