@@ -113,9 +113,10 @@ func setDefault(d *time.Duration, value time.Duration) {
 // machine only; elsewhere the error wraps core.ErrUntrusted and says what to add.
 //
 // The error wraps core.ErrTimeout where no answer came in time, which is also how a
-// Dial to nobody ends, as what routers say about UDP can be forged; core.ErrRefused
-// where the server turned us away (and then it is a *core.CloseError also), speaks
-// another protocol, or has a name that does not exist; core.ErrMalformed for an
+// Dial to nobody on another machine ends, as what routers say about UDP can be forged;
+// core.ErrRefused where nobody listens on this machine, the server turned us away (and
+// then it is a *core.CloseError also), speaks another protocol, or has a name that does
+// not exist; core.ErrMalformed for an
 // impossible pin; what Config.Token returned; and ctx.Err() when ctx ended.
 func (t *Transport) Dial(ctx context.Context, addr string) (core.Conn, error) {
 	cfg := gate.ClientConfig{

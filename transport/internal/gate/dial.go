@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/parley-net/parley/core"
@@ -58,6 +59,9 @@ func Dial(ctx context.Context, addr string, cfg ClientConfig) (*Link, error) {
 		}
 		targets = targets[:1]
 		bind = net.JoinHostPort(targets[0].Addr().String(), "0")
+		if nobodyAt(targets[0]) {
+			return nil, core.DialError(core.ErrRefused, addr, fmt.Errorf("nobody listens at %s: %w", targets[0], syscall.ECONNREFUSED))
+		}
 	}
 	pc, err := cfg.ListenPacket(ctx, "udp", bind)
 	if err != nil {
