@@ -16,6 +16,7 @@ import (
 	"github.com/parley-net/parley/core/state"
 	"github.com/parley-net/parley/transport/mem"
 	"github.com/parley-net/parley/transport/tcp"
+	"github.com/parley-net/parley/transport/udp"
 )
 
 // Runner is a player in the benchmarks.
@@ -49,6 +50,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		new  func() core.Transport
 		addr string
 	}{
+		{"udp", func() core.Transport { return udp.New(udp.Config{}) }, "127.0.0.1:0"},
 		{"tcp", func() core.Transport { return tcp.New(tcp.Config{}) }, "127.0.0.1:0"},
 		{"mem", func() core.Transport { return new(mem.Transport) }, "bench"},
 	}

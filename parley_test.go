@@ -83,7 +83,7 @@ func dial(t *testing.T, addr string, c parley.Client) *client.Client {
 	return cl
 }
 
-// TestServeDial holds what the front door chooses by itself: TCP with TLS, and msgp.
+// TestServeDial holds what the front door chooses by itself: UDP, sealed, and msgp.
 func TestServeDial(t *testing.T) {
 	addr := serve(t, "127.0.0.1:0", parley.Server{Schema: shed, Match: idle, TickRate: 50, UpdateRate: 25})
 	host, pin, ok := strings.Cut(addr, "#")

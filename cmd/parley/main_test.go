@@ -9,7 +9,7 @@ import (
 
 	"github.com/parley-net/parley"
 	"github.com/parley-net/parley/core"
-	"github.com/parley-net/parley/transport/tcp"
+	"github.com/parley-net/parley/transport/udp"
 )
 
 func runCommand(t *testing.T, args ...string) (status int, out, errOut string) {
@@ -56,7 +56,7 @@ func TestKey(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	ln, err := tcp.New(tcp.Config{}).Listen(t.Context(), "127.0.0.1:0")
+	ln, err := udp.New(udp.Config{}).Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestPing(t *testing.T) {
 	if err := ln.Close(); err != nil {
 		t.Error(err)
 	}
-	if status != 0 || !strings.Contains(out, "answers over tcp") || !strings.Contains(out, ln.(core.Pinner).Pin()) {
+	if status != 0 || !strings.Contains(out, "answers over udp") || !strings.Contains(out, ln.(core.Pinner).Pin()) {
 		t.Errorf("status %d, out %q, err %q", status, out, errOut)
 	}
 	if status, _, errOut := runCommand(t, "ping", "-timeout", "3s", ln.Addr().String()); status != 1 || !strings.Contains(errOut, "refused") {

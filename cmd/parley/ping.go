@@ -9,10 +9,12 @@ import (
 
 	"github.com/parley-net/parley/core"
 	"github.com/parley-net/parley/transport/tcp"
+	"github.com/parley-net/parley/transport/udp"
 )
 
 // transports are the adapters that -transport names.
 var transports = map[string]func() core.Transport{
+	"udp": func() core.Transport { return udp.New(udp.Config{}) },
 	"tcp": func() core.Transport { return tcp.New(tcp.Config{}) },
 }
 
@@ -20,11 +22,11 @@ func pingCommand() *command {
 	var transport string
 	var timeout time.Duration
 	return &command{
-		name: "ping", args: "[-transport tcp] ADDRESS",
+		name: "ping", args: "[-transport udp|tcp] ADDRESS",
 		summary: "See whether a server can be reached, whether it has the key of the pin, and how fast",
 		help:    "\nIt connects as a player does, up to the door, and leaves again without joining.",
 		flags: func(f *flag.FlagSet) {
-			f.StringVar(&transport, "transport", "tcp", "how to reach the server")
+			f.StringVar(&transport, "transport", "udp", "how to reach the server: udp or tcp")
 			f.DurationVar(&timeout, "timeout", 5*time.Second, "how long to try")
 		},
 		run: func(ctx context.Context, args []string, out io.Writer) error {

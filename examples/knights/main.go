@@ -25,10 +25,12 @@ import (
 	"github.com/parley-net/parley/core"
 	"github.com/parley-net/parley/transport/identity"
 	"github.com/parley-net/parley/transport/tcp"
+	"github.com/parley-net/parley/transport/udp"
 )
 
 // transports are the adapters that -transport names.
 var transports = map[string]func(*identity.Key) core.Transport{
+	"udp": func(k *identity.Key) core.Transport { return udp.New(udp.Config{Identity: k}) },
 	"tcp": func(k *identity.Key) core.Transport { return tcp.New(tcp.Config{Identity: k}) },
 }
 
@@ -62,7 +64,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	flags.SetOutput(out)
 	flags.Usage = func() { fmt.Fprint(out, usage); flags.PrintDefaults() }
 	var (
-		transport = flags.String("transport", "tcp", "how to reach each other: "+strings.Join(names(), ", "))
+		transport = flags.String("transport", "udp", "how to reach each other: "+strings.Join(names(), ", "))
 		addr      = flags.String("addr", ":7777", "where the server listens")
 		keyFile   = flags.String("key", "", "file of the server's key; empty makes a fresh one at each start")
 		players   = flags.Int("players", 2, "knights that the server waits for")

@@ -136,7 +136,7 @@ func TestDemo(t *testing.T) {
 	p.sees(`Sir \w+ (lands a|misses|fells) \w+`)
 	p.sees(`(Night falls over the field; \d barbarians slip away|The last barbarian has fallen: the field is won|No knight is left standing: the field is lost).\n`)
 	p.sees(`\n  knight +gold +health\n(  \w+ +\d+ +\d+\n){1,4}|  nobody came home\n`)
-	p.sees(`\nnetwork: 4 clients over tcp for \d+\.\d s; each \d+\.\d kB/s down, \d+\.\d kB/s up; round trip \d+\.\d\d ms, worst \d+\.\d\d ms; \d+\.\d % lost\n$`)
+	p.sees(`\nnetwork: 4 clients over udp for \d+\.\d s; each \d+\.\d kB/s down, \d+\.\d kB/s up; round trip \d+\.\d\d ms, worst \d+\.\d\d ms; \d+\.\d % lost\n$`)
 	p.ends()
 	if d := time.Since(began); d > 19*time.Second {
 		t.Errorf("it took %v", d)
@@ -147,7 +147,7 @@ func TestDemo(t *testing.T) {
 func TestPlay(t *testing.T) {
 	t.Parallel()
 	srv := start(t, "server", "-addr", "127.0.0.1:0", "-seed", "3", "-length", "10m")
-	addr := srv.sees(`go run ./examples/knights join -transport=tcp -name=NAME '(127\.0\.0\.1:\d+#\w+)'\n`)[1]
+	addr := srv.sees(`go run ./examples/knights join -transport=udp -name=NAME '(127\.0\.0\.1:\d+#\w+)'\n`)[1]
 
 	ann := start(t, "join", "-name", "Ann", addr)
 	ann.sees(`^You are Sir Ann\. Commands:\n(  \w+.*\n){8}`)
@@ -224,7 +224,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-h"}, flag.ErrHelp.Error(), "knights join [flags] ADDRESS"},
 		{[]string{"server", "-help"}, flag.ErrHelp.Error(), "-transport"},
 		{[]string{"dance"}, `unknown command "dance"`, "knights server [flags]"},
-		{[]string{"-transport", "pigeon"}, `unknown transport "pigeon": there is tcp`, ""},
+		{[]string{"-transport", "pigeon"}, `unknown transport "pigeon": there is tcp, udp`, ""},
 		{[]string{"-wings"}, "flag provided but not defined: -wings", "-length"},
 		{[]string{"join"}, "join takes one ADDRESS", ""},
 		{[]string{"join", "here", "there"}, "join takes one ADDRESS", ""},

@@ -72,7 +72,10 @@ func TestLost(t *testing.T) {
 
 // A short darkness is nobody's loss: all that was said in it arrives, in order.
 func TestDarkness(t *testing.T) {
-	for _, r := range rows[:2] { // sockets that were cut do not heal
+	for _, r := range rows {
+		if !r.bubble { // sockets that were cut do not heal
+			continue
+		}
 		t.Run(r.name, func(t *testing.T) {
 			on(t, r, func(t *testing.T, a *arena) {
 				g := a.play(t)

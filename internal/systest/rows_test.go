@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/parley-net/parley/transport/identity"
 	"github.com/parley-net/parley/transport/mem"
 	"github.com/parley-net/parley/transport/tcp"
+	"github.com/parley-net/parley/transport/udp"
 )
 
 // A row is an adapter, or a network, that the matrix plays over.
@@ -33,6 +35,8 @@ var badLink = netsim.Link{
 var rows = []row{
 	{"mem", true, func() *arena { return openMem(netsim.Link{}) }},
 	{"netsim", true, func() *arena { return openMem(badLink) }},
+	{"udp", true, func() *arena { return openUDP(netsim.PacketLink{Link: netsim.LAN()}) }},
+	{"udp-netsim", true, func() *arena { return openUDP(netsim.PacketLink{Link: badLink, Duplicate: 0.05, Corrupt: 0.01}) }},
 	{"tcp", false, openTCP},
 }
 
@@ -134,6 +138,31 @@ func openTCP() *arena {
 			return &line{Transport: t, cut: s.cut, heal: func() {}, kill: s.kill}
 		},
 	}
+}
+
+// openUDP is udp over a simulated network of packets, each client on a host of its
+// own.
+func openUDP(link netsim.PacketLink) *arena {
+	network := netsim.NewNetwork(1)
+	network.SetLink(link)
+	server := network.Host("127.0.0.1")
+	a := &arena{
+		server: udp.New(udp.Config{Identity: serverKey(), ListenPacket: server.ListenPacket}),
+		addr:   "127.0.0.1:0",
+		step:   5 * time.Millisecond,
+		wait:   time.Minute,
+	}
+	a.line = func() *line {
+		a.seed++
+		ip := netip.AddrFrom4([4]byte{127, 1, byte(a.seed >> 8), byte(a.seed)})
+		out := network.Route(netip.AddrPortFrom(ip, 0), netsim.Any)
+		back := out.Back()
+		cut := func() { out.Cut(); back.Cut() }
+		heal := func() { out.Heal(); back.Heal() }
+		t := udp.New(udp.Config{ListenPacket: network.Host(ip.String()).ListenPacket})
+		return &line{Transport: t, cut: cut, heal: heal, kill: cut}
+	}
+	return a
 }
 
 // sockets are the TCP connections of one client. Cut ones lead nowhere: writes

@@ -10,14 +10,31 @@ import (
 	"time"
 
 	"github.com/parley-net/parley/codec"
+	"github.com/parley-net/parley/core"
 	"github.com/parley-net/parley/core/client"
 	"github.com/parley-net/parley/core/rpc"
 	"github.com/parley-net/parley/core/server"
 	"github.com/parley-net/parley/core/state"
+	"github.com/parley-net/parley/transport/identity"
 	"github.com/parley-net/parley/transport/tcp"
+	"github.com/parley-net/parley/transport/udp"
 )
 
-var soakTime = flag.Duration("soak", 5*time.Second, "how long TestSoak plays")
+var (
+	soakTime = flag.Duration("soak", 5*time.Second, "how long TestSoak plays")
+	soakOver = flag.String("over", "udp", "what TestSoak plays over: udp or tcp")
+)
+
+func soakTransport(t *testing.T, key *identity.Key) core.Transport {
+	switch *soakOver {
+	case "udp":
+		return udp.New(udp.Config{Identity: key})
+	case "tcp":
+		return tcp.New(tcp.Config{Identity: key})
+	}
+	t.Fatalf("no transport %q", *soakOver)
+	return nil
+}
 
 // soaker is one client of the soak and what the server knows of it.
 type soaker struct {
@@ -77,7 +94,7 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := tcp.New(tcp.Config{Identity: serverKey()}).Listen(t.Context(), "127.0.0.1:0")
+	ln, err := soakTransport(t, serverKey()).Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +146,7 @@ func TestSoak(t *testing.T) {
 func (s *soaker) play(t *testing.T, addr string, stop *atomic.Bool, seed uint64) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c, err := client.Dial(ctx, addr, client.Config{Transport: tcp.New(tcp.Config{}), Codec: codec.Msgp{}, Schema: schema})
+	c, err := client.Dial(ctx, addr, client.Config{Transport: soakTransport(t, nil), Codec: codec.Msgp{}, Schema: schema})
 	if err != nil {
 		t.Error(err)
 		stop.Store(true)
