@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,128 +11,6 @@ import (
 	"github.com/parley-net/parley/core"
 	"github.com/parley-net/parley/transport/identity"
 )
-
-// end is a Handler that remembers, and a Source of what it is told to send.
-type end struct {
-	link    *Link
-	packets chan string
-	ended   chan *core.CloseError
-	moved   chan struct{}
-
-	mu   sync.Mutex
-	next []byte
-}
-
-func newEnd(l *Link) *end {
-	return &end{link: l, packets: make(chan string, 4096), ended: make(chan *core.CloseError, 2), moved: make(chan struct{}, 1024)}
-}
-
-func (e *end) Packet(_ time.Time, _ uint64, p []byte) { e.packets <- string(p) }
-func (e *end) Moved()                                 { e.moved <- struct{}{} }
-func (e *end) Ended(err *core.CloseError)             { e.ended <- err }
-func (e *end) Next(_ uint64, buf []byte) int {
-	return copy(buf, e.next)
-}
-func (e *end) TooBig() {}
-
-func (e *end) send(s string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.next = []byte(s)
-	return e.link.Send(time.Now(), e)
-}
-
-func seeded(t testing.TB, first byte) *identity.Key {
-	t.Helper()
-	k, err := identity.FromSeed([identity.SeedSize]byte{first})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// A world is a network with one server on it.
-type world struct {
-	t      *testing.T
-	net    *netsim.Network
-	key    *identity.Key
-	gate   *Listener
-	accept chan *end
-}
-
-const serverIP, clientIP = "10.0.0.1", "10.0.0.2"
-
-func newWorld(t *testing.T, link netsim.PacketLink, change func(*ServerConfig)) *world {
-	t.Helper()
-	w := &world{t: t, net: netsim.NewNetwork(1), key: seeded(t, 1), accept: make(chan *end, 4096)}
-	w.net.SetLink(link)
-	w.listen(serverIP+":7777", change)
-	return w
-}
-
-func (w *world) listen(addr string, change func(*ServerConfig)) {
-	w.t.Helper()
-	pc, err := w.net.Host(serverIP).ListenPacket(context.Background(), "udp", addr)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	cfg := ServerConfig{
-		Kind: KindUDP, Identity: w.key, Idle: 10 * time.Second, MaxLinks: 4096, Room: func() bool { return true },
-		Accept: func(l *Link) Handler {
-			e := newEnd(l)
-			w.accept <- e
-			return e
-		},
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	if w.gate, err = Listen(context.Background(), pc, cfg); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) client(ip string, change func(*ClientConfig)) (ClientConfig, string) {
-	cfg := ClientConfig{
-		Kind: KindUDP, Idle: 10 * time.Second, ListenPacket: w.net.Host(ip).ListenPacket,
-		Accept: func(l *Link) Handler { return newEnd(l) },
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	return cfg, identity.Join(w.gate.Addr().String(), w.key.Pin())
-}
-
-func (w *world) dial(ctx context.Context, change func(*ClientConfig)) (*end, error) {
-	cfg, addr := w.client(clientIP, change)
-	l, err := Dial(ctx, addr, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return l.handler.(*end), nil
-}
-
-func (w *world) pair() (client, server *end) {
-	w.t.Helper()
-	client, err := w.dial(context.Background(), nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return client, <-w.accept
-}
-
-func (w *world) close(ends ...*end) {
-	for _, e := range ends {
-		e.link.Close(core.CodeNormal, "", time.Second)
-	}
-	for _, e := range ends {
-		e.link.Wait()
-	}
-	w.gate.Close()
-	w.net.Close()
-}
-
-var lan = netsim.PacketLink{Link: netsim.Link{Latency: 5 * time.Millisecond}}
 
 func TestHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
