@@ -15,18 +15,28 @@ const (
 	// Packets leave at paceGain times the window in a round trip, so that losses
 	// and not gaps bound it. A burst of firstWindow may leave at once, and what the
 	// rate gives in paceSlack, as timers are coarse.
+	// Loss without a queue is taken for the radio's up to a tolerated share of the
+	// packets, 1 in tolerated. It is measured over tolerance packets or so, and takes
+	// enough losses for them to be a share.
+	tolerated = 10
+	tolerance = 256
+	enough    = 8
+
 	paceGain  = 1.25
 	paceSlack = 2 * time.Millisecond
 	shortest  = 10 * time.Microsecond // a round trip counts as at least that
 )
 
 // congestion bounds what is in flight as NewReno does (RFC 9002 §7), with the floor
-// above, and paces it.
+// above, and paces it. Unlike there a loss counts only where packets queue as well, or
+// where many are lost: otherwise a radio that loses one packet in twenty would hold
+// a connection at the floor.
 type congestion struct {
-	window    int     // bytes
-	threshold int     // below it the window doubles in a round trip
-	credit    int     // bytes acknowledged towards the next step above it
-	reduced   instant // what was sent up to then tells nothing new
+	window           int     // bytes
+	threshold        int     // below it the window doubles in a round trip
+	credit           int     // bytes acknowledged towards the next step above it
+	reduced          instant // what was sent up to then tells nothing new
+	arrivals, losses int     // of late; halved now and then
 	// What to go back to, if the packet whose loss was the reason for the last
 	// reduction turns out to have been late only.
 	cause                uint64
@@ -44,6 +54,7 @@ func newCongestion() congestion {
 func (c *congestion) restart(now instant) {
 	c.window, c.threshold, c.credit = firstWindow, ceiling, 0
 	c.reduced, c.before = now, 0
+	c.arrivals, c.losses = 0, 0
 }
 
 func floor(rtt time.Duration) int {
@@ -56,7 +67,12 @@ func (c *congestion) allowed(rtt time.Duration) int { return max(c.window, floor
 // acked says that a packet arrived, when so many bytes were in flight. The window
 // stays if it was not what held the sender back.
 func (c *congestion) acked(sentAt instant, size, inFlight int, rtt time.Duration) {
-	if sentAt <= c.reduced || inFlight < c.allowed(rtt)/2 {
+	if sentAt <= c.reduced {
+		return
+	}
+	c.arrivals++
+	c.age()
+	if inFlight < c.allowed(rtt)/2 {
 		return
 	}
 	if c.window < c.threshold {
@@ -69,12 +85,25 @@ func (c *congestion) acked(sentAt instant, size, inFlight int, rtt time.Duration
 	}
 }
 
-// lost says that a packet did not arrive. Of the packets of one round trip the first
-// one counts.
-func (c *congestion) lost(now instant, pn uint64, sentAt instant) {
+// age forgets half of what arrived and was lost when it is much.
+func (c *congestion) age() {
+	if c.arrivals+c.losses >= tolerance {
+		c.arrivals, c.losses = c.arrivals/2, c.losses/2
+	}
+}
+
+// lost says that a packet did not arrive, and whether packets queue. Of the packets of
+// one round trip the first one counts.
+func (c *congestion) lost(now instant, pn uint64, sentAt instant, queueing bool) {
 	if sentAt <= c.reduced {
 		return
 	}
+	c.losses++
+	c.age()
+	if !queueing && (c.losses < enough || c.losses*tolerated < c.arrivals+c.losses) {
+		return
+	}
+	c.arrivals, c.losses = 0, 0
 	c.cause, c.before, c.oldThreshold = pn, c.window, c.threshold
 	c.reduced = now
 	c.window = max(c.window*7/10, floorPackets*BaseDatagram)

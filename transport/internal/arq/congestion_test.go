@@ -22,9 +22,9 @@ func TestWindow(t *testing.T) {
 	if c.window != 2*firstWindow {
 		t.Fatalf("a window that is not used grew to %d", c.window)
 	}
-	c.lost(100*ms, 7, 90*ms)
-	c.lost(101*ms, 8, 91*ms)
-	c.lost(102*ms, 9, 100*ms)
+	c.lost(100*ms, 7, 90*ms, true)
+	c.lost(101*ms, 8, 91*ms, true)
+	c.lost(102*ms, 9, 100*ms, true)
 	if want := 2 * firstWindow * 7 / 10; c.window != want {
 		t.Fatalf("three losses of one round trip made the window %d, want %d", c.window, want)
 	}
@@ -44,7 +44,7 @@ func TestWindow(t *testing.T) {
 	}
 	c.late(7)
 	for i := range instant(100) {
-		c.lost(time.Second+i*ms, uint64(i), time.Second+i*ms)
+		c.lost(time.Second+i*ms, uint64(i), time.Second+i*ms, true)
 	}
 	if c.window != floorPackets*BaseDatagram {
 		t.Fatalf("a hundred losses made the window %d", c.window)
@@ -55,6 +55,29 @@ func TestWindow(t *testing.T) {
 	}
 	if c.window != ceiling {
 		t.Fatalf("the window grew to %d", c.window)
+	}
+}
+
+// TestTolerance holds that one loss in twenty without a queue changes nothing, and that
+// one in five does.
+func TestTolerance(t *testing.T) {
+	for _, c := range []struct {
+		every int // packets to a loss
+		less  bool
+	}{{100, false}, {20, false}, {13, false}, {5, true}, {2, true}} {
+		cc := newCongestion()
+		cc.window, cc.threshold = 100*BaseDatagram, 100*BaseDatagram
+		for i := range 1000 {
+			at := instant(i+1) * ms
+			if i%c.every == 0 {
+				cc.lost(at, uint64(i), at, false)
+			} else {
+				cc.acked(at, BaseDatagram, 0, 20*ms)
+			}
+		}
+		if less := cc.window < 100*BaseDatagram; less != c.less {
+			t.Errorf("one loss in %d packets made a window of %d packets %d", c.every, 100, cc.window/BaseDatagram)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *Session) detect(now instant) {
 		s.lose(p)
 		s.lost++
 		if p.at >= s.pathAt {
-			s.cc.lost(now, p.pn, p.at)
+			s.cc.lost(now, p.pn, p.at, s.rtt.queueing())
 			s.mtu.lost(now, p.at, int(p.size))
 		}
 	}

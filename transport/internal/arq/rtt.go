@@ -18,6 +18,12 @@ const (
 	maxTimeout = time.Second
 	// maxSample bounds a measured round trip.
 	maxSample = 10 * time.Second
+	// leastLife is how long the shortest round trip is believed to be the path's, at
+	// least, and half of how long at most.
+	leastLife = 10 * time.Second
+	// slack is by how much round trips may be longer than the shortest one, besides a
+	// quarter of it, before that is a queue.
+	slack = 10 * time.Millisecond
 	// maxReported is up to which delay a peer's report is good for a measurement:
 	// twice what the protocol lets it wait.
 	maxReported = 2 * datagramAckDelay
@@ -28,10 +34,13 @@ type rtt struct {
 	smoothed, deviation, latest time.Duration
 	samples                     int     // since the connection, or its path, began
 	at                          instant // of the last one
+
+	least [2]time.Duration // the shortest since then, and in leastLife before
+	since instant
 }
 
 func newRTT(initial time.Duration) rtt {
-	return rtt{smoothed: initial, deviation: initial / 2, latest: initial}
+	return rtt{smoothed: initial, deviation: initial / 2, latest: initial, least: [2]time.Duration{maxSample, maxSample}}
 }
 
 // restart keeps the estimate until the new path has been measured.
@@ -43,6 +52,12 @@ func (r *rtt) restart() { r.samples = 0 }
 func (r *rtt) sample(now instant, took time.Duration) {
 	took = min(max(took, 0), maxSample)
 	r.latest = took
+	if r.samples == 0 {
+		r.least, r.since = [2]time.Duration{maxSample, maxSample}, now
+	} else if now-r.since >= leastLife {
+		r.least, r.since = [2]time.Duration{maxSample, r.least[0]}, now
+	}
+	r.least[0] = min(r.least[0], took)
 	r.samples++
 	if r.samples == 1 {
 		r.smoothed, r.deviation, r.at = took, took/2, now
@@ -61,6 +76,13 @@ func (r *rtt) sample(now instant, took time.Duration) {
 	r.deviation += time.Duration(min(4*weight, 1.0/4) * float64(max(off, -off)-r.deviation))
 	r.smoothed += time.Duration(weight * float64(off))
 	r.at = now
+}
+
+// queueing reports whether packets wait somewhere on the path: its round trip is
+// longer than it was.
+func (r *rtt) queueing() bool {
+	least := min(r.least[0], r.least[1])
+	return r.smoothed > least+least/4+slack
 }
 
 // timeout returns how long to wait for an answer from a peer that takes up to delay
