@@ -16,7 +16,8 @@ type writer struct {
 	done       int     // of them
 	batch      []core.Event
 	single     int       // events to write one by one, until the one that is refused is found
-	snap       *snapshot // taken; may have been tried
+	snap       *snapshot // taken
+	tried      bool      // and not written: a newer one takes its place
 	fails      int       // in a row
 	complained time.Time
 }
@@ -28,10 +29,9 @@ func (r *recorder) run() {
 	for r.ctx.Err() == nil {
 		r.take()
 		events := w.events[w.done:]
-		if w.snap != nil { // first what was before it
-			for len(events) > 0 && events[len(events)-1].Seq > w.snap.mark {
-				events = events[:len(events)-1]
-			}
+		if w.snap != nil && len(events) > 0 { // first what was before it
+			before := int(w.snap.mark - (events[0].Seq - 1)) // numbers have no gaps
+			events = events[:max(0, min(before, len(events)))]
 		}
 		var err error
 		switch {
@@ -58,18 +58,19 @@ func (r *recorder) run() {
 	r.giveUp(r.ctx.Err())
 }
 
-// take takes what waits: the newest snapshot, and events when there are none in
-// hand.
+// take takes what waits: events when there are none in hand, and the newest snapshot,
+// unless the one in hand was not tried yet, as else a slow sink would never get
+// one.
 func (r *recorder) take() {
 	w := &r.writer
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.next != nil {
+	if r.next != nil && (w.snap == nil || w.tried) {
 		if w.snap != nil {
 			r.skipped++
 			r.free = append(r.free, w.snap)
 		}
-		w.snap, r.next = r.next, nil
+		w.snap, r.next, w.tried = r.next, nil, false
 	}
 	r.taken = len(w.events) - w.done
 	if r.taken == 0 {
@@ -154,7 +155,7 @@ func (r *recorder) writeSnapshot() error {
 		Match: r.match, Epoch: r.epoch, Tick: w.snap.Tick(), Time: w.snap.at, Objects: w.snap.objects(r.codec),
 	})
 	refused := isRefusal(err)
-	if err != nil && !refused {
+	if w.tried = true; err != nil && !refused {
 		return err
 	}
 	w.snap.reset()
@@ -216,14 +217,15 @@ func (r *recorder) giveUp(err error) {
 	lost := uint64(len(w.events) - w.done + len(r.queue))
 	r.lost += lost
 	r.queue, r.taken = nil, 0
+	snapshots := uint64(0)
 	for _, s := range []*snapshot{w.snap, r.next} {
 		if s != nil {
-			r.skipped++
+			snapshots++
 		}
 	}
-	snapshot := w.snap != nil || r.next != nil
+	r.skipped += snapshots
 	w.snap, r.next, r.free = nil, nil, nil
-	if lost > 0 || snapshot {
-		r.log.Error("the sink did not take all that was recorded", "events", lost, "last snapshot", snapshot, "err", err)
+	if lost+snapshots > 0 {
+		r.log.Error("the sink did not take all that was recorded", "events", lost, "snapshots", snapshots, "err", err)
 	}
 }
