@@ -69,6 +69,16 @@ func (n *Network) Host(ip string) Host {
 	return Host{net: n, ip: a.Unmap().WithZone(""), err: err}
 }
 
+// NextPort makes port, or the first behind it that is free, the one that h gives to the
+// next PacketConn without a port; later ones get those behind. It is how a program that
+// was started again comes by the port that it had before. Ports below 49152 count as
+// that.
+func (h Host) NextPort(port uint16) {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	h.net.ports[h.ip] = port - 1
+}
+
 // ListenPacket opens a PacketConn at addr, "host:port". It has the signature of
 // net.ListenConfig's method, for those who take one to open sockets.
 //

@@ -1,7 +1,8 @@
-// Package netsim is a bad network with a seed, at two levels. Wrap takes any
-// core.Transport and loses, delays and reorders the messages that its Conns carry.
-// NewNetwork makes a network of net.PacketConns, which does to packets whatever the
-// internet does, for those who build a Transport on UDP.
+// Package netsim is a bad network, at three levels. Wrap takes any core.Transport and
+// loses, delays and reorders the messages that its Conns carry. NewNetwork makes a
+// network of net.PacketConns, which does to packets whatever the internet does, for
+// those who build a Transport on UDP. NewProxy stands before any TCP server, and cuts,
+// stalls and stretches the streams that it passes on.
 //
 //	your game                      which level for what
 //	   │
@@ -11,12 +12,15 @@
 //	your Transport
 //	   │
 //	net.PacketConn ◀── NewNetwork  all that, and packets doubled, replayed, corrupted,
-//	                               too long, from another address, or forged. For
-//	                               a Transport that has to make good for it.
+//	   or                          too long, from another address, or forged. For a
+//	   │                           Transport that has to make good for it.
+//	   │
+//	net.Conn ◀── NewProxy          streams that stand still, crawl, break off anywhere,
+//	                               end on one side. For Transports on TCP, databases.
 //
-// Both take a Link, which says how bad it is: a literal, or one of the profiles LAN,
-// WiFi, LTE, Satellite and Awful, by name through Profile. A Network takes it
-// inside a PacketLink, with what is for packets alone.
+// The first two have a seed, and take a Link, which says how bad it is: a literal, or
+// one of the profiles LAN, WiFi, LTE, Satellite and Awful, by name through Profile. A
+// Network takes it inside a PacketLink, with what is for packets alone.
 //
 // # Messages
 //
@@ -68,9 +72,19 @@
 //
 // A Route names a part of the Network, one direction of it, down to that from one
 // address to another, to give it its own link and blackouts and to read its Counters.
-// PacketConn.Rebind changes an address as a NAT does; Inject forges packets, and Tap
-// and Log show what became of each. SetFilter is for what chance does not hit, such
-// as the first three packets.
+// PacketConn.Rebind changes an address as a NAT does, FailReads and FailWrites make
+// the socket itself fail; Inject forges packets, and Tap and Log show what became of
+// each. SetFilter is for what chance does not hit, such as the first three packets.
+//
+// # Streams
+//
+//	p, err := netsim.NewProxy(l.Addr().String())
+//	defer p.Close()
+//	conn, err := transport.Dial(ctx, p.Addr().String())
+//	p.SetStream(netsim.Up, netsim.Stream{ResetAfter: 1000}) // amid a message
+//	p.Stall(netsim.BothWays)                                // the cable
+//
+// A Proxy is in real time, since its connections are the system's.
 //
 // # One seed, one run
 //

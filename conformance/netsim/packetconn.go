@@ -20,8 +20,8 @@ const overhead = 64
 
 // A PacketConn is a socket on a Network. Network.ListenPacket and Host.ListenPacket
 // open one. It behaves as a *net.UDPConn that is not connected and whose network
-// never says that a peer is unreachable; the addresses that it gives are
-// *net.UDPAddrs. It is safe for concurrent use. It must be closed.
+// never says that a peer is unreachable, unless FailReads does; the addresses that it
+// gives are *net.UDPAddrs. It is safe for concurrent use. It must be closed.
 type PacketConn struct {
 	net     *Network
 	network string
@@ -38,6 +38,8 @@ type PacketConn struct {
 	readBy     time.Duration    // deadlines; 0 for none
 	writeBy    time.Duration
 	alarm      *time.Timer // for readBy
+	badReads   failures
+	badWrites  failures
 	closed     bool
 }
 
@@ -70,6 +72,8 @@ func (c *PacketConn) read(b []byte) (int, netip.AddrPort, error) {
 			return 0, Any, c.error("read", nil, net.ErrClosed)
 		case c.readBy != 0 && c.readBy <= t:
 			return 0, Any, c.error("read", nil, os.ErrDeadlineExceeded)
+		case len(c.badReads) > 0:
+			return 0, Any, c.error("read", nil, c.badReads.next())
 		case c.head != nil:
 			p := c.head
 			if c.head = p.next; c.head == nil {
@@ -135,7 +139,9 @@ func (c *PacketConn) write(b []byte, to netip.AddrPort, addr net.Addr) (int, err
 	case len(b) > MaxPacket:
 		err = syscall.EMSGSIZE
 	default:
-		err = n.send(c.public, to, b, t)
+		if err = c.badWrites.next(); err == nil {
+			err = n.send(c.public, to, b, t)
+		}
 	}
 	if err != nil {
 		if addr == nil && to.IsValid() {
@@ -147,10 +153,7 @@ func (c *PacketConn) write(b []byte, to netip.AddrPort, addr net.Addr) (int, err
 }
 
 func (c *PacketConn) error(op string, addr net.Addr, err error) error {
-	if _, ok := err.(syscall.Errno); ok {
-		err = os.NewSyscallError("sendto", err)
-	}
-	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: addr, Err: err}
+	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: addr, Err: syscallError(op, err)}
 }
 
 // LocalAddr returns the *net.UDPAddr at which c was opened. Rebind does not change
