@@ -93,17 +93,16 @@ func eventsOf(match string, epoch, seq uint64, n int) []core.Event {
 // snapshotText and eventText say all that is in a record.
 func snapshotText(t testing.TB, s core.Snapshot) string {
 	t.Helper()
-	text := fmt.Sprintf("%s %d/%d %s", s.Match, s.Epoch, s.Tick, s.Time.UTC().Format(time.RFC3339Nano))
+	text := fmt.Appendf(nil, "%s %d/%d %s", s.Match, s.Epoch, s.Tick, s.Time.UTC().Format(time.RFC3339Nano))
 	if s.Objects != nil {
 		for o := range s.Objects {
-			b, err := fieldjson.AppendObject(nil, o)
-			if err != nil {
+			var err error
+			if text, err = fieldjson.AppendObject(append(text, '\n'), o); err != nil {
 				t.Fatal(err)
 			}
-			text += "\n" + string(b)
 		}
 	}
-	return text
+	return string(text)
 }
 
 func eventText(t testing.TB, e core.Event) string {
@@ -190,5 +189,18 @@ func writeFile(t testing.TB, name string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, b, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// synced waits for the fsync of what was written.
+func synced(t testing.TB, s *Sink, match string) {
+	t.Helper()
+	j, err := s.journal(match)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.leave(j)
+	if b := j.flush(); b != nil {
+		<-b.done
 	}
 }

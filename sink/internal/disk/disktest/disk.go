@@ -54,9 +54,9 @@ func (e *ShortWrite) Unwrap() error { return e.Err }
 
 var _ disk.FS = (*Disk)(nil)
 
-// Fault makes every operation call f first, which is called by one goroutine at a time.
-// If f returns an error that is returned instead of doing anything. A nil f ends
-// all faults.
+// Fault makes every operation call f first, which must be safe for concurrent use and
+// may block. If f returns an error that is returned instead of doing anything. A nil f
+// ends all faults.
 func (d *Disk) Fault(f func(op Op) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,13 +73,13 @@ func (d *Disk) Ops() int {
 // do counts an operation and returns its fault, wrapped as package os would.
 func (d *Disk) do(kind, name string, size int) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	op := Op{N: d.count, Kind: kind, Name: name, Size: size}
+	op, fault := Op{N: d.count, Kind: kind, Name: name, Size: size}, d.fault
 	d.count++
-	if d.fault == nil {
+	d.mu.Unlock()
+	if fault == nil {
 		return nil
 	}
-	if err := d.fault(op); err != nil {
+	if err := fault(op); err != nil {
 		return &fs.PathError{Op: kind, Path: name, Err: err}
 	}
 	return nil
