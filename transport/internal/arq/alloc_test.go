@@ -104,13 +104,13 @@ func TestAllocs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLoop(t, c.lose)
-			for range 2000 {
+			for range few(2000) {
 				c.step(l)
 			}
 			packets, got := l.pn, l.got
-			const runs = 200
+			runs := few(200)
 			allocs := testing.AllocsPerRun(runs, func() { c.step(l) })
-			if n := l.pn[0] + l.pn[1] - packets[0] - packets[1]; n < runs || l.got == got {
+			if n := l.pn[0] + l.pn[1] - packets[0] - packets[1]; n < uint64(runs) || l.got == got {
 				t.Fatalf("only %d packets were exchanged, with %d messages", n, l.got-got)
 			}
 			if allocs != 0 {

@@ -9,7 +9,7 @@ import (
 // TestBuffer compares a buffer with an array, near the offsets where counters of 32
 // bits end and where chunks do.
 func TestBuffer(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(few(60)) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		start := []uint64{0, 1, chunkSize - 1, 1<<32 - 10_000, 1<<62 - 1<<20}[seed%5]
 		var p pool

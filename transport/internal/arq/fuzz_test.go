@@ -276,11 +276,7 @@ func FuzzScript(f *testing.F) {
 
 // TestScripts runs scripts by chance, longer ones than a fuzzer comes to.
 func TestScripts(t *testing.T) {
-	count := 400
-	if raced {
-		count = 40
-	}
-	for seed := range uint64(count) {
+	for seed := range uint64(few(400)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := newWorld(t, seed, link{}, link{}, Config{}).rng
 			b := make([]byte, 200+rng.IntN(4000))

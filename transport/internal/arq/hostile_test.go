@@ -215,7 +215,7 @@ var attacks = []struct {
 // than it may.
 func TestMemory(t *testing.T) {
 	for _, size := range []int{20, 1000, 100_000} {
-		for seed := range uint64(4) {
+		for seed := range uint64(few(4)) {
 			g := besiege(t, seed)
 			g.push(size)
 			order := g.rng.Perm(len(attacks))
@@ -257,7 +257,7 @@ func TestSilence(t *testing.T) {
 
 // TestHeap holds that the count of bytes in TestMemory is what the heap says.
 func TestHeap(t *testing.T) {
-	const sessions = 8
+	sessions := few(8)
 	heap := func() int {
 		runtime.GC()
 		runtime.GC()

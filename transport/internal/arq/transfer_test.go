@@ -108,10 +108,7 @@ func TestTransfer(t *testing.T) {
 			if network.name == "harsh" {
 				seeds = 20
 			}
-			if raced || testing.Short() {
-				seeds = 2
-			}
-			for seed := range uint64(seeds) {
+			for seed := range uint64(few(seeds)) {
 				w := newWorld(t, seed, network.link, network.link, Config{InitialRTT: 2 * network.link.latency, Probe: seed%2 == 0})
 				a := &traffic{w: w, from: 0, reliable: *manyMessages, unreliable: 300}
 				b := &traffic{w: w, from: 1, reliable: *manyMessages / 10, unreliable: 300}
