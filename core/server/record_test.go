@@ -21,7 +21,7 @@ import (
 // TestStory plays a match in which all happens that is recorded.
 func TestStory(t *testing.T) {
 	onStage(t, func(s *stage) {
-		s.play()
+		s.play(func(c *server.Config) { c.UpdateRate = 2 })
 		ann, bob := s.start()
 		s.takes(ann, 3, "ring")
 		for range 5 {
@@ -46,6 +46,8 @@ func TestStory(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.run(time.Second)
+		tick := bob2.Tick()
+		s.until("an update", func() bool { return bob2.Tick() > tick }) // half a second before the next one
 		x := scoutOf(bob2, "Bob")
 		if err := bob2.Emit("strip", true); err != nil {
 			t.Fatal(err)
@@ -55,6 +57,7 @@ func TestStory(t *testing.T) {
 		if err := bob2.Close(); err != nil {
 			t.Fatal(err)
 		}
+		s.run(time.Second)
 		zoe := s.join("Zoe")
 		s.run(time.Second)
 		s.hush(zoe)
@@ -400,6 +403,7 @@ func TestSinkDown(t *testing.T) {
 	onStage(t, func(s *stage) {
 		var log bytes.Buffer // the room's only, until Serve has returned
 		var stats server.Stats
+		s.store.Stop()
 		s.play(func(c *server.Config) {
 			c.SnapshotEvery = time.Second
 			c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
@@ -421,7 +425,6 @@ func TestSinkDown(t *testing.T) {
 				return nil
 			}
 		})
-		s.store.Stop()
 		began := time.Now()
 		s.over()
 		if d := time.Since(began); d > 16500*time.Millisecond {

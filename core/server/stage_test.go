@@ -201,6 +201,7 @@ func (s *stage) start() (ann, bob *client.Client) {
 		if err := c.SetReady(true); err != nil {
 			s.t.Fatal(err)
 		}
+		s.run(time.Second / 10) // one after the other
 	}
 	s.until("both see the camp and two scouts", func() bool { return ann.World().Len() == 3 && bob.World().Len() == 3 })
 	return ann, bob
