@@ -201,8 +201,8 @@ func TestRecorderOutage(t *testing.T) {
 		if n := len(g.stored()); n != 4010 {
 			t.Errorf("%d events are stored, want 4010", n)
 		}
-		if got, last := g.snapshots(), g.world.Tick(); !slices.Equal(got, []uint64{20, last}) {
-			t.Errorf("the snapshots are of ticks %v, want the first and that of tick %d", got, last)
+		if got, last := g.snapshots(), g.world.Tick(); len(got) != 2 || got[0] > 50 || got[1] != last {
+			t.Errorf("the snapshots are of ticks %v, want one of the first and that of tick %d", got, last)
 		}
 		g.counts(0, 398)
 		g.log.has(t, "the sink fails; what is recorded waits", 2) // at once, and after 10 s
