@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -45,14 +46,14 @@ type Config struct {
 
 	// KeepSnapshots is how many snapshots of each match are kept at least, the newest
 	// ones. Redis drops older ones in lumps, of at most 100 or, if they are longer than
-	// 4 KiB, one by one. Zero means all.
+	// 4 KiB, one by one; of those that come late a quarter more may stay. Zero means all.
 	KeepSnapshots int
 
-	// KeepEvents is how many events of each match are kept at least, the newest ones,
-	// in the same way. Zero means all.
+	// KeepEvents is how many events of each match are kept at least, in the same way.
+	// Zero means all.
 	KeepEvents int
 
-	dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil means go-redis's
+	dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil means a net.Dialer
 }
 
 // parameters takes what is this package's from the query of a URL.
@@ -101,8 +102,8 @@ func (c *Config) check() error {
 var errURL = errors.New("redis: the URL cannot be read: it looks like redis://user:password@host:6379/0, and signs such as / ? # @ in a password are written %2F %3F %23 %40")
 
 // connect returns a client for the URL, and the server's name for people. It makes no
-// connection yet.
-func (c *Config) connect() (db goredis.UniversalClient, server string, err error) {
+// connection yet, and none any more once life has ended.
+func (c *Config) connect(life context.Context) (db goredis.UniversalClient, server string, err error) {
 	text := c.URL
 	if text == "" {
 		text = "redis://localhost:6379"
@@ -129,6 +130,7 @@ func (c *Config) connect() (db goredis.UniversalClient, server string, err error
 		o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries, o.PipelinePoolSize = true, -1, 1, -1
 		o.MaintNotificationsConfig = noHandover()
 		limit(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout)
+		o.Dialer = c.dialer(life, o.DialTimeout, o.TLSConfig)
 		return goredis.NewClusterClient(o), strings.Join(o.Addrs, ","), nil
 	}
 	o, err := goredis.ParseURL(u.String())
@@ -138,10 +140,27 @@ func (c *Config) connect() (db goredis.UniversalClient, server string, err error
 	o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries, o.PipelinePoolSize = true, -1, 1, -1
 	o.MaintNotificationsConfig = noHandover()
 	limit(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout)
-	if c.dial != nil {
-		o.Dialer = c.dial
-	}
+	o.Dialer = c.dialer(life, o.DialTimeout, o.TLSConfig)
 	return goredis.NewClient(o), o.Addr, nil
+}
+
+// dialer returns a way to make connections that ends with life; go-redis lets its own go on
+// for as long as they take.
+func (c *Config) dialer(life context.Context, timeout time.Duration, conf *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	tcp := &net.Dialer{Timeout: timeout}
+	dial := tcp.DialContext
+	if conf != nil {
+		dial = (&tls.Dialer{NetDialer: tcp, Config: conf}).DialContext
+	}
+	if c.dial != nil {
+		dial = c.dial
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		defer context.AfterFunc(life, cancel)()
+		return dial(ctx, network, addr)
+	}
 }
 
 // noHandover tells a client not to follow its server's hints where to connect.

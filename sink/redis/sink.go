@@ -19,6 +19,7 @@ type Sink struct {
 	db      goredis.UniversalClient
 	server  string // for people
 	life    string // of a match, in milliseconds
+	stop    func() // ends dials under way
 	buffers sync.Pool
 
 	mu     sync.Mutex
@@ -38,11 +39,12 @@ var (
 // New returns a Sink that works as c says. It makes no connection yet, so that a server
 // can start while Redis is down: the first write or read does.
 func New(c Config) (*Sink, error) {
-	s := &Sink{idle: make(chan struct{})}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Sink{idle: make(chan struct{}), stop: stop}
 	var err error
 	switch {
 	case c.Client == nil:
-		s.db, s.server, err = c.connect()
+		s.db, s.server, err = c.connect(ctx)
 	case c.URL != "":
 		err = errors.New("redis: Config has both a URL and a Client: set one of them")
 	default:
@@ -53,6 +55,7 @@ func New(c Config) (*Sink, error) {
 		err = c.check()
 	}
 	if err != nil {
+		stop()
 		if s.db != nil && c.Client == nil {
 			err = errors.Join(err, s.db.Close())
 		}
@@ -170,6 +173,7 @@ func (s *Sink) Close(ctx context.Context) error {
 // given up ends with its connection, or within its time if that is the caller's.
 func (s *Sink) release() {
 	if s.c.Client == nil {
+		s.stop()
 		if err := s.db.Close(); err != nil {
 			s.err = fmt.Errorf("redis: close the connections to %s: %w", s.server, err)
 		}

@@ -53,14 +53,13 @@ local function put(stream, late, id, field, text, keep)
 		end
 	end
 	redis.call('HSET', late, id, text)
-	if keep ~= '0' and redis.call('HLEN', late) > tonumber(keep) then
-		local oldest = id
-		for _, other in ipairs(redis.call('HKEYS', late)) do
-			if before(other, oldest) then
-				oldest = other
-			end
+	local most = tonumber(keep)
+	if most > 0 and redis.call('HLEN', late) > most * 1.25 + 16 then
+		local ids = redis.call('HKEYS', late)
+		table.sort(ids, before)
+		for i = 1, #ids - most do
+			redis.call('HDEL', late, ids[i])
 		end
-		redis.call('HDEL', late, oldest)
 	end
 	return nil
 end
