@@ -20,7 +20,7 @@ import (
 
 // TestStory plays a match in which all happens that is recorded.
 func TestStory(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play(func(c *server.Config) { c.UpdateRate = 2 })
 		ann, bob := s.start()
 		s.takes(ann, 3, "ring")
@@ -94,7 +94,7 @@ ended 0 map[reason:over]
 // TestPeriod holds when snapshots are written, and that they hold the world as it was
 // then.
 func TestPeriod(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play()
 		s.join("Ann")
 		s.run(time.Minute) // a lobby has nothing to write
@@ -140,7 +140,7 @@ func TestPeriod(t *testing.T) {
 // TestOnDemand holds that a negative period leaves what is asked for, and the last
 // state.
 func TestOnDemand(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play(func(c *server.Config) { c.SnapshotEvery = -1 })
 		ann, _ := s.start()
 		s.run(time.Minute)
@@ -158,7 +158,7 @@ func TestOnDemand(t *testing.T) {
 
 // TestNothingToRecord holds that rooms in which nothing happens leave nothing.
 func TestNothingToRecord(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play()
 		s.run(time.Minute)
 		s.shutDown()
@@ -171,7 +171,7 @@ func TestNothingToRecord(t *testing.T) {
 // TestRecordedNames holds what matches are called, whatever players call rooms, and
 // that each has a name of its own.
 func TestRecordedNames(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		var named []string
 		s.play(func(c *server.Config) {
 			c.Rooms, c.Matches = 4, 6
@@ -209,7 +209,7 @@ func TestRecordedNames(t *testing.T) {
 
 // TestRecordErrors holds what Record takes.
 func TestRecordErrors(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play(func(c *server.Config) {
 			c.Match = func(r *server.Room) error {
 				for _, c := range []struct {
@@ -255,7 +255,7 @@ ended 0 map[reason:over]
 
 // TestWithoutSink holds that a match that records is played without a sink too.
 func TestWithoutSink(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play(func(c *server.Config) {
 			c.Sink = nil
 			match := c.Match
@@ -283,7 +283,7 @@ func TestFailedMatch(t *testing.T) {
 		"parley: the match panicked: it burns": func() error { panic("it burns") },
 		"no more wood":                         func() error { return errors.New("no more wood") },
 	} {
-		onStage(t, func(s *stage) {
+		onStage(t, func(t *testing.T, s *stage) {
 			s.play(func(c *server.Config) {
 				c.Match = func(r *server.Room) error {
 					for range r.Ticks() {
@@ -309,7 +309,7 @@ func TestFailedMatch(t *testing.T) {
 
 // TestRematch holds that each match of a room that goes back to its lobby is told.
 func TestRematch(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play(func(c *server.Config) {
 			c.Match = func(r *server.Room) error {
 				for range 2 {
@@ -347,7 +347,7 @@ ended 0 map[reason:over]
 
 // TestFidgeting holds that a player who changes all the time fills no store.
 func TestFidgeting(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play()
 		ann := s.join("Ann")
 		for i := range 600 {
@@ -367,7 +367,7 @@ func TestFidgeting(t *testing.T) {
 
 // TestFloods holds that messages above the rate are summed up.
 func TestFloods(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		refused := uint64(0)
 		s.play(func(c *server.Config) {
 			c.MessageRate = 5
@@ -400,7 +400,7 @@ func TestFloods(t *testing.T) {
 // TestSinkDown holds that a match does not feel whether its sink takes anything, and
 // that the server's end waits for it a while and no longer.
 func TestSinkDown(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		var log bytes.Buffer // the room's only, until Serve has returned
 		var stats server.Stats
 		s.store.Stop()
@@ -446,7 +446,7 @@ func TestSinkDown(t *testing.T) {
 // TestInfoOfAnyKind holds that what a player says about itself is recorded so that
 // people can read it, or at least whole.
 func TestInfoOfAnyKind(t *testing.T) {
-	onStage(t, func(s *stage) {
+	onStage(t, func(t *testing.T, s *stage) {
 		s.play()
 		for _, info := range []any{nil, "Ann", map[string]int{"level": 3}, float32(0.5), []byte{1}} {
 			s.join("", func(c *client.Config) { c.Info = info })

@@ -149,13 +149,13 @@ func (g *rig) counts(lost, skipped uint64) {
 }
 
 // bubble runs a test in virtual time.
-func bubble(t *testing.T, test func(g *rig)) {
+func bubble(t *testing.T, test func(t *testing.T, g *rig)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(newRig(t)) })
+	synctest.Test(t, func(t *testing.T) { test(t, newRig(t)) })
 }
 
 func TestRecorderWritesInOrder(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.add(1000)
 		g.put()
 		g.add(1)
@@ -175,7 +175,7 @@ func TestRecorderWritesInOrder(t *testing.T) {
 }
 
 func TestRecorderOfNothing(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.finish()
 		if names, err := g.sink.Matches(t.Context()); len(names) != 0 || err != nil || g.rec.matchName() != "" {
 			t.Errorf("stored: %q, %v; the name is %q", names, err, g.rec.matchName())
@@ -186,7 +186,7 @@ func TestRecorderOfNothing(t *testing.T) {
 // TestRecorderOutage holds that what a store that is down for 20 seconds misses comes
 // afterwards, once and in order, and that of the snapshots the newest comes.
 func TestRecorderOutage(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.add(10)
 		synctest.Wait()
 		g.sink.store.Stop()
@@ -214,7 +214,7 @@ func TestRecorderOutage(t *testing.T) {
 // TestRecorderFull holds that of events that nobody takes only so many are kept, and
 // that the store is told how many are missing.
 func TestRecorderFull(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.sink.store.Stop()
 		g.add(maxEvents + 1000)
 		time.Sleep(time.Second)
@@ -235,7 +235,7 @@ func TestRecorderFull(t *testing.T) {
 
 // TestRecorderFullAtTheEnd holds that the end of a match is recorded all the same.
 func TestRecorderFullAtTheEnd(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.sink.store.Stop()
 		g.add(maxEvents + 5)
 		g.rec.add(event{Event: core.Event{Kind: eventEnded, Tick: g.world.Tick()}})
@@ -252,7 +252,7 @@ func TestRecorderFullAtTheEnd(t *testing.T) {
 // repeated under the same keys, until all is there.
 func TestRecorderUnknown(t *testing.T) {
 	for seed := range uint64(20) {
-		bubble(t, func(g *rig) {
+		bubble(t, func(t *testing.T, g *rig) {
 			rnd, sinks := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
 			g.sink.events = func(ctx context.Context, e []core.Event) (int, error) {
 				stored := sinks.IntN(len(e) + 1)
@@ -302,7 +302,7 @@ func TestRecorderUnknown(t *testing.T) {
 
 // TestRecorderOrder holds that a snapshot is written when what was before it is.
 func TestRecorderOrder(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		rnd, sinks := rand.New(rand.NewPCG(1, 1)), rand.New(rand.NewPCG(1, 2))
 		known := uint64(0)
 		g.sink.events = func(ctx context.Context, e []core.Event) (int, error) {
@@ -352,7 +352,7 @@ func TestRecorderOrder(t *testing.T) {
 // TestRecorderRefused holds that an event that the store refuses for ever costs its
 // data, or itself, and holds up nothing else.
 func TestRecorderRefused(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.sink.events = func(ctx context.Context, e []core.Event) (int, error) {
 			for i := range e {
 				if at, odd := e[i].Data["at"]; odd && (at == uint64(3) || at == uint64(290)) || e[i].Seq == 7 {
@@ -386,7 +386,7 @@ func TestRecorderRefused(t *testing.T) {
 }
 
 func TestRecorderRefusedSnapshot(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.sink.snap = func(ctx context.Context, s core.Snapshot) error {
 			if s.Tick == 2 {
 				return &core.TooLargeError{Size: 17 << 20, Max: 16 << 20}
@@ -409,7 +409,7 @@ func TestRecorderRefusedSnapshot(t *testing.T) {
 // TestRecorderSilent holds that a store that never answers is asked again, and that
 // the end does not wait for it longer than the grace.
 func TestRecorderSilent(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		var asked atomic.Int32
 		g.sink.events = func(ctx context.Context, e []core.Event) (int, error) {
 			asked.Add(1)
@@ -437,7 +437,7 @@ func TestRecorderSilent(t *testing.T) {
 // TestRecorderBack holds that at the end a store that failed is asked at once, and
 // often, whatever it was waited for before.
 func TestRecorderBack(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.sink.store.Stop()
 		g.add(5)
 		time.Sleep(30 * time.Second)
@@ -454,7 +454,7 @@ func TestRecorderBack(t *testing.T) {
 
 // TestRecorderClosed holds that nothing more is asked of a sink that was closed.
 func TestRecorderClosed(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		g.add(3)
 		synctest.Wait()
 		if err := g.sink.Close(t.Context()); err != nil {
@@ -475,7 +475,7 @@ func TestRecorderClosed(t *testing.T) {
 // TestRecorderLazy holds that a sink that claims to have written nothing, without an
 // error, is not asked in a circle.
 func TestRecorderLazy(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		var asked atomic.Int32
 		var works atomic.Bool
 		g.sink.events = func(ctx context.Context, e []core.Event) (int, error) {
@@ -499,7 +499,7 @@ func TestRecorderLazy(t *testing.T) {
 
 // TestRecorderMemory holds that snapshots are made in memory that is used again.
 func TestRecorderMemory(t *testing.T) {
-	bubble(t, func(g *rig) {
+	bubble(t, func(t *testing.T, g *rig) {
 		made := make(map[*snapshot]bool)
 		for range 20 {
 			s := g.rec.blank()

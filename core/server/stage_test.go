@@ -110,10 +110,10 @@ type stage struct {
 }
 
 // onStage runs a test in virtual time.
-func onStage(t *testing.T, test func(s *stage)) {
+func onStage(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(&stage{t: t, network: new(memnet.Transport), store: new(mem.Store)})
+		test(t, &stage{t: t, network: new(memnet.Transport), store: new(mem.Store)})
 	})
 }
 
@@ -135,9 +135,14 @@ func (s *stage) play(change ...func(*server.Config)) {
 	}
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(context.Background())
-	s.served = make(chan error, 1)
-	go func() { s.served <- srv.Serve(ctx, ln) }()
-	s.t.Cleanup(s.stop)
+	served, stop := make(chan error, 1), s.stop
+	s.served = served
+	go func() { served <- srv.Serve(ctx, ln); close(served) }()
+	s.t.Cleanup(func() {
+		stop()
+		for range served { // it has returned
+		}
+	})
 }
 
 // hush has a player fall silent.
