@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type env struct {
 	tb              testing.TB    // for the factory and its clean-up
 	wait            time.Duration // how long an adapter may take for what it must do soon
 	seed            uint64        // of all chances; printed with a failure
+	virtual         bool          // time is
 	logs            []string
 }
 
@@ -42,10 +44,11 @@ func skip(format string, args ...any) error { return &skipError{fmt.Sprintf(form
 
 // options are what the structs of the contracts have in common.
 type options struct {
-	except map[string]string // name of a law: why it is not kept
-	limit  time.Duration     // of each law
-	wait   time.Duration
-	seed   uint64
+	except  map[string]string // name of a law: why it is not kept
+	limit   time.Duration     // of each law
+	wait    time.Duration
+	seed    uint64
+	virtual func(law string) bool // which laws run in virtual time; nil for none
 }
 
 // runLaws runs each law as a subtest.
@@ -64,7 +67,7 @@ func runLaws[S any](t *testing.T, laws []law[S], s S, o options) {
 			if why, ok := o.except[l.name]; ok {
 				t.Skipf("declared: %s\nlaw: %s", why, l.says)
 			}
-			err, logs := checkLaw(t, l, s, o)
+			err, logs := tryLaw(t, l, s, o)
 			var skipped *skipError
 			switch {
 			case errors.As(err, &skipped):
@@ -87,7 +90,7 @@ func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs [
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
 	defer cancel()
-	e := &env{Context: ctx, tb: tb, wait: o.wait, seed: o.seed}
+	e := &env{Context: ctx, tb: tb, wait: o.wait, seed: o.seed, virtual: o.virtual != nil && o.virtual(l.name)}
 	done := make(chan error, 1)
 	go func() {
 		err := errors.New("the check was ended by FailNow or SkipNow in one of the functions that it was given")
@@ -107,4 +110,23 @@ func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs [
 		buf := make([]byte, 256<<10)
 		return fmt.Errorf("the check hangs; something does not return although its context has ended:\n%s", buf[:runtime.Stack(buf, true)]), nil
 	}
+}
+
+// tryLaw is checkLaw, in virtual time where that may be: in a bubble of
+// testing/synctest, where time passes at once while all goroutines wait. Goroutines that
+// stay behind there are an error.
+//
+//lint:ignore ST1008 as checkLaw
+func tryLaw[S any](t *testing.T, l law[S], s S, o options) (err error, logs []string) {
+	t.Helper()
+	if o.virtual == nil || !o.virtual(l.name) {
+		return checkLaw(t, l, s, o)
+	}
+	defer func() {
+		if v := recover(); v != nil && err == nil {
+			err = fmt.Errorf("when all was closed, goroutines stayed behind: %v", v)
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) { err, logs = checkLaw(t, l, s, o) })
+	return err, logs
 }

@@ -56,8 +56,11 @@ func (r *room) read(c core.Conn) *peer {
 }
 
 // next returns the next message, or the error that Recv returned behind the last.
-func (p *peer) next() ([]byte, error) {
-	for timeout := time.After(p.e.wait); ; {
+func (p *peer) next() ([]byte, error) { return p.nextWithin(0) }
+
+// nextWithin is next with extra beyond what is soon.
+func (p *peer) nextWithin(extra time.Duration) ([]byte, error) {
+	for timeout := time.After(p.e.wait + extra); ; {
 		if msg, err, ok := p.take(); ok {
 			return msg, err
 		}
@@ -65,7 +68,7 @@ func (p *peer) next() ([]byte, error) {
 		case <-p.more:
 		case <-p.done:
 		case <-timeout:
-			return nil, fmt.Errorf("nothing arrived within %v", p.e.wait)
+			return nil, fmt.Errorf("nothing arrived within %v", p.e.wait+extra)
 		}
 	}
 }
@@ -157,9 +160,11 @@ func withinExtra[T any](e *env, extra time.Duration, what string, f func() (T, e
 		return got.v, got.err
 	case <-time.After(limit):
 		var none T
-		return none, fmt.Errorf("%s has not returned within %v", what, limit)
+		return none, fmt.Errorf("%s %w %v", what, errHangs, limit)
 	}
 }
+
+var errHangs = errors.New("has not returned within")
 
 // guard turns a panic of the adapter into an error.
 func guard(f func() error) (err error) {

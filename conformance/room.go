@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
 )
 
@@ -17,6 +18,7 @@ type room struct {
 	h Transport
 	t core.Transport
 	l core.Listener
+	p *netsim.Proxy // through which the room's dialers come; nil if they come straight
 
 	mu    sync.Mutex
 	conns []core.Conn
@@ -62,6 +64,9 @@ func (r *room) close() {
 	case <-done:
 	case <-time.After(min(r.e.wait, 2*core.DefaultLinger)):
 	}
+	if r.p != nil {
+		r.p.Close()
+	}
 }
 
 // keep has a Conn closed in the end.
@@ -73,8 +78,9 @@ func (r *room) keep(c core.Conn) core.Conn {
 }
 
 // address is what reaches a Listener: with its pin, if it shows a key.
-func address(l core.Listener) string {
-	addr := l.Addr().String()
+func address(l core.Listener) string { return pinned(l.Addr().String(), l) }
+
+func pinned(addr string, l core.Listener) string {
 	if p, ok := core.As[core.Pinner](l); ok {
 		addr += "#" + p.Pin()
 	}
@@ -82,7 +88,15 @@ func address(l core.Listener) string {
 }
 
 // dial connects to the room's Listener.
-func (r *room) dial(ctx context.Context) (core.Conn, error) { return r.dialTo(ctx, address(r.l)) }
+func (r *room) dial(ctx context.Context) (core.Conn, error) { return r.dialTo(ctx, r.address(r.l)) }
+
+// address is what the room's dialers dial.
+func (r *room) address(l core.Listener) string {
+	if r.p != nil {
+		return pinned(r.p.Addr().String(), l)
+	}
+	return address(l)
+}
 
 func (r *room) dialTo(ctx context.Context, addr string) (core.Conn, error) {
 	c, err := within(r.e, "Dial", func() (core.Conn, error) { return r.t.Dial(ctx, addr) })
@@ -130,7 +144,7 @@ func (r *room) pairOn(l core.Listener) (dialed, accepted core.Conn, err error) {
 		})
 		other <- got
 	}()
-	if dialed, err = r.dialTo(ctx, address(l)); err != nil {
+	if dialed, err = r.dialTo(ctx, r.address(l)); err != nil {
 		return nil, nil, fmt.Errorf("Dial: %w", err)
 	}
 	got, err := within(r.e, "Accept", func() (result, error) { return <-other, nil })

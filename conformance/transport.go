@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,10 +22,17 @@ type Transport struct {
 	// the laws of bad networks are skipped.
 	NewOn func(testing.TB, *netsim.Network) core.Transport
 
+	// Virtual says that what NewOn returns lives in a bubble of testing/synctest: it
+	// shares no goroutine, channel or timer with what was made elsewhere. The laws of bad
+	// networks then run in virtual time, which is quick and exact, and for hours where
+	// a law is about hours. Zero means real time.
+	Virtual bool
+
 	// Silent returns a fresh core.Transport, and a function after whose call nothing
 	// passes any more between its Conns, without any of them being told: as if the
-	// cable were pulled. Zero means that NewOn serves for that, or else that the laws
-	// which need it are skipped.
+	// cable were pulled. Zero means that NewOn serves for that; or, for adapters whose
+	// Listeners have TCP addresses, a netsim.Proxy; or else that the laws which need it
+	// are skipped.
 	Silent func(testing.TB) (t core.Transport, silence func())
 
 	// Addr is what the laws listen at. Zero means "127.0.0.1:0". If it is not the
@@ -64,7 +72,9 @@ const anyPort = "127.0.0.1:0"
 
 // options fills in the defaults.
 func (h Transport) options() (Transport, options) {
+	simulated := []string{"Network/"} // groups of laws
 	if h.Silent == nil && h.NewOn != nil {
+		simulated = append(simulated, "Silence/")
 		h.Silent = func(tb testing.TB) (core.Transport, func()) {
 			n := netsim.NewNetwork(h.Seed)
 			tb.Cleanup(func() { n.Close() })
@@ -81,6 +91,9 @@ func (h Transport) options() (Transport, options) {
 		h.Seed = uint64(time.Now().UnixNano())
 	}
 	return h, options{
+		virtual: func(law string) bool {
+			return h.Virtual && slices.ContainsFunc(simulated, func(group string) bool { return strings.HasPrefix(law, group) })
+		},
 		except: h.Except,
 		limit:  60*time.Second + 3*h.Timeout,
 		wait:   patience,
@@ -92,6 +105,6 @@ func (h Transport) options() (Transport, options) {
 func transportLaws() []law[Transport] {
 	return slices.Concat(
 		dialLaws, listenLaws, acceptLaws, strangerLaws, sendLaws, recvLaws, sizeLaws, orderLaws, closeLaws, endLaws,
-		dropLaws, statsLaws, wrapLaws, concurrencyLaws, silenceLaws, networkLaws, leakLaws,
+		dropLaws, statsLaws, wrapLaws, concurrencyLaws, silenceLaws, streamLaws, networkLaws, leakLaws,
 	)
 }

@@ -154,6 +154,7 @@ func (c *proxied) pieces(way int, to *net.TCPConn, data []byte) bool {
 				c.fail()
 				return false
 			}
+			c.count(way, n)
 		}
 		switch then {
 		case passReset:
@@ -193,6 +194,12 @@ func (c *proxied) pass(way int, s Stream, n int) (may, then int) {
 	}
 	*passed += n
 	return n, then
+}
+
+func (c *proxied) count(way, n int) {
+	c.proxy.mu.Lock()
+	defer c.proxy.mu.Unlock()
+	c.proxy.passed[way] += int64(n)
 }
 
 // await waits until the way is not stalled and returns its Stream, or false if the

@@ -55,6 +55,7 @@ type Proxy struct {
 	streams [2]Stream
 	stalled Way
 	refuse  bool
+	passed  [2]int64
 	closed  bool
 	conns   map[*proxied]struct{}
 }
@@ -83,6 +84,18 @@ func (p *Proxy) Conns() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.conns)
+}
+
+// Passed returns how many bytes have passed on a way so far, of all connections.
+func (p *Proxy) Passed(w Way) (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, passed := range p.passed {
+		if w&(1<<i) != 0 {
+			n += passed
+		}
+	}
+	return n
 }
 
 // SetStream puts s on a way. ResetAfter and EndAfter count from then on.

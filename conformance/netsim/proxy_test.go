@@ -80,7 +80,7 @@ func wantEnd(t *testing.T, c net.Conn, want string, end error) {
 }
 
 func TestProxyPassesOn(t *testing.T) {
-	_, connect := proxy(t)
+	p, connect := proxy(t)
 	near, far := connect()
 	large := bytes.Repeat([]byte("parley "), 1<<17)
 	var both sync.WaitGroup
@@ -96,6 +96,14 @@ func TestProxyPassesOn(t *testing.T) {
 		})
 	}
 	both.Wait()
+	for _, w := range []netsim.Way{netsim.Up, netsim.Down} {
+		if n := p.Passed(w); n != int64(len(large)) {
+			t.Errorf("way %d: %d bytes passed, want %d", w, n, len(large))
+		}
+	}
+	if n := p.Passed(netsim.BothWays); n != 2*int64(len(large)) {
+		t.Errorf("%d bytes passed, want %d", n, 2*len(large))
+	}
 }
 
 func TestProxyPassesResetsOn(t *testing.T) {

@@ -1,0 +1,348 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/parley-net/parley/conformance/netsim"
+	"github.com/parley-net/parley/core"
+)
+
+var streamLaws = []law[Transport]{
+	{"Stream/Crawl",
+		"Where bytes come one at a time, connections are made and messages arrive whole.",
+		streamCrawl},
+	{"Stream/Far",
+		"Where bytes take a tenth of Timeout each way, connections are made, messages arrive, and nothing ends.",
+		streamFar},
+	{"Stream/Stall",
+		"A stall much shorter than Timeout ends no connection, and costs no Reliable message.",
+		streamStall},
+	{"Stream/Broken",
+		"A connection that breaks amid a message returns what arrived whole, in order, and then a *core.CloseError that is not core.CodeNormal, on either side.",
+		streamBroken},
+	{"Stream/HalfClosed",
+		"A stream that ends in one direction without a goodbye ends the connection on both sides, and not with core.CodeNormal.",
+		streamHalfClosed},
+	{"Stream/BrokenDial",
+		"A Dial that breaks after any number of bytes, in either direction, returns in time: an error, or a Conn that ends; and no Accept fails.",
+		streamBrokenDial},
+	{"Stream/Listener",
+		"Whatever breaks, the Listener and the other connections live on.",
+		streamListener},
+}
+
+// through opens a room to whose Listener dialers come through a Proxy.
+func (h Transport) through(e *env) (*room, error) {
+	r, err := h.open(e)
+	if err != nil {
+		return nil, err
+	}
+	addr := r.l.Addr()
+	if strings.TrimRight(addr.Network(), "46") != "tcp" {
+		r.close()
+		return nil, skip("it needs a Listener at a TCP address, and this one is at %q %s", addr.Network(), addr)
+	}
+	if r.p, err = netsim.NewProxy(addr.String()); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// linkThrough is through with a connection.
+func (h Transport) linkThrough(e *env) (r *room, dialed, accepted *peer, err error) {
+	if r, err = h.through(e); err != nil {
+		return nil, nil, nil, err
+	}
+	if dialed, accepted, err = r.link(); err != nil {
+		r.close()
+	}
+	return r, dialed, accepted, err
+}
+
+// both carries messages both ways at once.
+func (e *env) both(a, b *peer, first, last, size int) error {
+	var g group
+	g.do(func() error { return e.carry(a, b, first, last, size) })
+	g.do(func() error { return e.carry(b, a, first, last, size) })
+	_, err := withinExtra(e, e.wait, "a stream of messages both ways", func() (struct{}, error) {
+		g.wg.Wait()
+		return struct{}{}, g.first()
+	})
+	return err
+}
+
+func streamCrawl(e *env, h Transport) error {
+	r, err := h.through(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.p.SetStream(netsim.BothWays, netsim.Stream{Chunk: 1, Pause: 20 * time.Microsecond})
+	d, a, err := r.link()
+	if err != nil {
+		return err
+	}
+	return e.both(d, a, 0, 5, 100)
+}
+
+func streamFar(e *env, h Transport) error {
+	r, err := h.through(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.p.SetStream(netsim.BothWays, netsim.Stream{Delay: min(h.Timeout/10, 250*time.Millisecond)})
+	d, a, err := r.link()
+	if err != nil {
+		return err
+	}
+	if err := e.both(d, a, 0, 20, 20000); err != nil {
+		return err
+	}
+	var g group
+	g.do(func() error { d.Close(core.CodeKicked, "from afar"); return nil })
+	end, err := a.ended(0)
+	if err != nil {
+		return err
+	}
+	if end.Code != core.CodeKicked || end.Reason != "from afar" || !end.Remote {
+		return fmt.Errorf("Close(%v) arrived as %+v", core.CodeKicked, *end)
+	}
+	return g.wait(e, "Close")
+}
+
+func streamStall(e *env, h Transport) error {
+	r, d, a, err := h.linkThrough(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.p.Stall(netsim.BothWays)
+	time.AfterFunc(min(h.Timeout/4, time.Second), func() { r.p.Resume(netsim.BothWays) })
+	return e.both(d, a, 0, 20, 2000)
+}
+
+// broken waits for the end of a connection that broke, and judges it.
+func (p *peer) broken(who string, timeout time.Duration) error {
+	end, err := p.ended(timeout)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", who, err)
+	case end.Code == core.CodeNormal:
+		return fmt.Errorf("%s ended with %q, although nobody said goodbye", who, end)
+	}
+	return nil
+}
+
+func streamBroken(e *env, h Transport) error {
+	for _, way := range []netsim.Way{netsim.Up, netsim.Down} {
+		// Amid the first message, at about the border of two, and amid a later one.
+		for i, after := range []int{1, 500, 1020, 2500} {
+			err := h.onWay(e, way, func(r *room, from, to core.Conn) error {
+				return breaks(r, r.read(from), r.read(to), way, after, i%2 == 1)
+			})
+			if err != nil {
+				return fmt.Errorf("broken after %d bytes: %w", after, err)
+			}
+		}
+		err := h.onWay(e, way, func(r *room, from, to core.Conn) error { return drains(r, from, to, way) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onWay runs f on a connection through a Proxy, from the end at which a way begins.
+func (h Transport) onWay(e *env, way netsim.Way, f func(r *room, from, to core.Conn) error) error {
+	r, err := h.through(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	d, a, err := r.pair()
+	if err != nil {
+		return err
+	}
+	if way == netsim.Down {
+		d, a = a, d
+	}
+	return f(r, d, a)
+}
+
+// breaks sends many messages of which a few bytes pass, until the connection is reset,
+// or this way of it ends.
+func breaks(r *room, from, to *peer, way netsim.Way, after int, ends bool) error {
+	s := netsim.Stream{ResetAfter: after}
+	if ends {
+		s = netsim.Stream{EndAfter: after}
+	}
+	r.p.SetStream(way, s)
+	const n, size = 40, 1000
+	for id := range n {
+		if err := from.Send(core.Reliable, message(id, size)); err != nil && !errors.Is(err, core.ErrClosed) {
+			return fmt.Errorf("Send of message %d: %w", id, err)
+		}
+	}
+	timeout := r.h.Timeout
+	for want := 0; ; want++ {
+		msg, err := to.nextWithin(timeout)
+		if err != nil {
+			if _, err := closeError("Recv", err); err != nil {
+				return err
+			}
+			break
+		}
+		if id, err := number(msg); err != nil || id != want {
+			return errors.Join(err, fmt.Errorf("message %d arrived, want %d", id, want))
+		}
+		if (want+1)*size > after {
+			return fmt.Errorf("%d messages of %d bytes arrived, of which %d bytes had passed", want+1, size, after)
+		}
+	}
+	return errors.Join(to.broken("the receiver", 0), from.broken("the sender", timeout))
+}
+
+// drains ends a connection for whose messages nobody has called Recv yet.
+func drains(r *room, from, to core.Conn, way netsim.Way) error {
+	const n, size = 10, 1000
+	before := r.p.Passed(way)
+	if err := r.e.postAll(from, 0, n, size); err != nil {
+		return err
+	}
+	for start := time.Now(); r.p.Passed(way) < before+n*size; time.Sleep(time.Millisecond) {
+		if time.Since(start) > r.e.wait {
+			return fmt.Errorf("%d messages of %d bytes were sent, and within %v %d bytes passed", n, size, r.e.wait, r.p.Passed(way)-before)
+		}
+	}
+	r.p.SetStream(way, netsim.Stream{EndAfter: 1})
+	if err := from.Send(core.Reliable, message(n, size)); err != nil {
+		return fmt.Errorf("Send: %w", err)
+	}
+	sender, receiver := r.read(from), r.read(to)
+	if err := receiver.expectAll(0, n); err != nil {
+		return fmt.Errorf("of %d messages that arrived whole before the connection broke: %w", n, err)
+	}
+	return errors.Join(receiver.broken("the receiver", r.h.Timeout), sender.broken("the sender", r.h.Timeout))
+}
+
+func streamHalfClosed(e *env, h Transport) error {
+	for _, way := range []netsim.Way{netsim.Up, netsim.Down} {
+		r, d, a, err := h.linkThrough(e)
+		if err != nil {
+			return err
+		}
+		err = func() error {
+			if err := e.both(d, a, 0, 3, 100); err != nil {
+				return err
+			}
+			r.p.SetStream(way, netsim.Stream{EndAfter: 1})
+			if way == netsim.Up {
+				d.Send(core.Reliable, message(3, 100)) // which the end interrupts
+			} else {
+				a.Send(core.Reliable, message(3, 100))
+			}
+			return errors.Join(d.broken("the dialer", h.Timeout), a.broken("the listener's side", h.Timeout))
+		}()
+		r.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func streamBrokenDial(e *env, h Transport) error {
+	r, err := h.through(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	ctx, stop := context.WithCancel(e)
+	var accepting group
+	accepting.do(func() error {
+		for {
+			c, err := r.l.Accept(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("Accept, while dials break: %w", err)
+			}
+			r.read(r.keep(c))
+		}
+	})
+	try := func(what string) error {
+		ctx, cancel := context.WithTimeout(e, e.wait)
+		defer cancel()
+		c, err := r.dial(ctx)
+		switch {
+		case errors.Is(err, errHangs):
+			return fmt.Errorf("%s: %w", what, err)
+		case err != nil:
+			return nil
+		}
+		p := r.read(c)
+		c.Send(core.Reliable, message(0, 50000)) // if not yet, it breaks now
+		return p.broken("a Conn that was dialled, "+what, h.Timeout)
+	}
+	r.p.Refuse(true)
+	err = try("where those who connect are reset")
+	r.p.Refuse(false)
+	for _, after := range []int{1, 10, 200, 1000, 5000} {
+		for _, way := range []netsim.Way{netsim.Up, netsim.Down} {
+			if err != nil {
+				break
+			}
+			r.p.SetStream(netsim.BothWays, netsim.Stream{})
+			r.p.SetStream(way, netsim.Stream{ResetAfter: after})
+			if way == netsim.Down { // some listeners say nothing before they are asked
+				r.p.SetStream(netsim.Up, netsim.Stream{ResetAfter: 4 * after})
+			}
+			err = try(fmt.Sprintf("where connections break after %d bytes", after))
+		}
+	}
+	stop()
+	return errors.Join(err, accepting.wait(e, "Accept whose context has ended"))
+}
+
+func streamListener(e *env, h Transport) error {
+	r, d, a, err := h.linkThrough(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	straight := &room{e: e, h: h, t: r.t, l: r.l}
+	defer straight.close()
+	od, oa, err := straight.link()
+	if err != nil {
+		return err
+	}
+	for i, s := range []netsim.Stream{{ResetAfter: 100}, {EndAfter: 100}} {
+		if i > 0 {
+			if d, a, err = r.link(); err != nil {
+				return fmt.Errorf("after a connection broke: %w", err)
+			}
+		}
+		r.p.SetStream(netsim.BothWays, s)
+		d.Send(core.Reliable, message(0, 1000))
+		a.Send(core.Reliable, message(0, 1000))
+		if err := errors.Join(d.broken("the dialer", h.Timeout), a.broken("the listener's side", h.Timeout)); err != nil {
+			return err
+		}
+		r.p.SetStream(netsim.BothWays, netsim.Stream{})
+		if err := e.both(od, oa, 10*i, 10*i+10, 100); err != nil {
+			return fmt.Errorf("on a connection beside one that broke: %w", err)
+		}
+	}
+	nd, na, err := r.link()
+	if err != nil {
+		return fmt.Errorf("after connections broke: %w", err)
+	}
+	return e.both(nd, na, 0, 3, 100)
+}
