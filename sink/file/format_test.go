@@ -113,3 +113,22 @@ func TestTooLong(t *testing.T) {
 		t.Errorf("%q, %d, %v", line, size, err)
 	}
 }
+
+// TestAllocations holds that a line costs no allocation.
+func TestAllocations(t *testing.T) {
+	f, x, e := formOf("m"), snapshotOf("m", 1, 1, 1), eventsOf("m", 1, 1, 1)[0]
+	mark, dst := stamp(x), make([]byte, 0, 4096)
+	for o := range x.Objects {
+		if n := testing.AllocsPerRun(100, func() {
+			b, err := f.appendObject(f.appendSnapshot(dst, mark), mark, o)
+			if err == nil {
+				b, err = f.appendEvent(f.appendEnd(b, mark, 1), e)
+			}
+			if err != nil || len(b) == 0 {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%v allocations for four lines", n)
+		}
+	}
+}

@@ -38,6 +38,9 @@ func (j *journal) open(ctx context.Context) error {
 	if err := j.scan(ctx, f, &x); err != nil {
 		return errors.Join(err, j.setState(f, x, false)) // the next one goes on from there
 	}
+	if x.foreign() {
+		return j.wrap("open", core.Errorf(core.ErrMalformed, "none of its lines was written here: move it away, it stands where the match is to be kept"))
+	}
 	j.tell(&x)
 	if !j.sink.c.ReadOnly {
 		if err := j.repair(f, &x); err != nil {
@@ -79,9 +82,6 @@ func (j *journal) tell(x *index) {
 // repair cuts off what a writer that was killed has left behind the last whole record:
 // nobody was told that it is stored.
 func (j *journal) repair(f disk.File, x *index) error {
-	if x.foreign() {
-		return j.wrap("open", core.Errorf(core.ErrMalformed, "none of its lines was written here: move it away, it stands where the match is to be kept"))
-	}
 	info, err := f.Stat()
 	if err != nil {
 		return j.wrap("open", err)

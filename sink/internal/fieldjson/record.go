@@ -79,12 +79,18 @@ func AppendText(dst []byte, s string) []byte { return appendText(dst, s) }
 // AppendTime appends a time that is no value, such as that of a snapshot.
 func AppendTime(dst []byte, t time.Time) []byte { return appendTime(dst, t) }
 
+// minField is the shortest text of a field: a name, a colon and a value.
+const minField = 4
+
 // maxNames bounds the names that a Parser remembers.
 const maxNames = 4096
 
 // Parser parses records. It remembers names, so that ten thousand objects of a class
 // share those of their fields. The zero value is ready; it is for one goroutine.
-type Parser struct{ names map[string]string }
+type Parser struct {
+	names  map[string]string
+	fields int // of the object before, which the next one probably has too
+}
 
 // name returns b as a string, the same one for the same bytes.
 func (p *Parser) name(b []byte) string {
@@ -119,6 +125,9 @@ func (p *Parser) Object(src []byte) (o core.ObjectState, err error) {
 		begin, between, end = "[", ",", "]"
 	}
 	for s.more(begin, end, len(o.Fields)) {
+		if o.Fields == nil {
+			o.Fields = make([]core.Field, 0, min(max(p.fields, 1), len(src)/minField))
+		}
 		if !plain {
 			s.lit("[")
 		}
@@ -129,6 +138,7 @@ func (p *Parser) Object(src []byte) (o core.ObjectState, err error) {
 			s.lit("]")
 		}
 	}
+	p.fields = len(o.Fields)
 	return o, s.end()
 }
 
