@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
 	"github.com/parley-net/parley/transport/identity"
 )
@@ -186,25 +185,5 @@ func TestRestart(t *testing.T) {
 			t.Error(err)
 		}
 		w.close(c)
-	})
-}
-
-func TestRebind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lan, nil)
-		c, s := w.pair()
-		for i := range 100 {
-			if _, err := c.link.sock.pc.(*netsim.PacketConn).Rebind("", false); err != nil {
-				t.Fatal(err)
-			}
-			c.send("x")
-			<-s.packets
-			<-s.moved
-			s.send("y")
-			if got := <-c.packets; got != "y" {
-				t.Fatalf("%d: %q", i, got)
-			}
-		}
-		w.close(c, s)
 	})
 }

@@ -154,7 +154,7 @@ func (l *Link) speak(now time.Duration) {
 			l.asked, l.ask = now, l.retryAfter(2*l.ask)
 			l.control(l.addr, opPing, nil, keepaliveMin)
 		}
-	case quiet && now-l.asked >= l.beat: // long enough for a server that was restarted to answer
+	case quiet && now-l.asked >= l.beat/2: // long enough for a server that was restarted to answer
 		l.asked = now
 		l.control(l.addr, opPing, nil, keepaliveMin)
 	case now-l.sent >= l.beat:
@@ -173,7 +173,7 @@ func (l *Link) rearm(now time.Duration) {
 		heard := time.Duration(l.heard.Load())
 		ask := l.asked + l.ask
 		if heard >= 0 {
-			ask = max(heard+2*l.beat, l.asked+l.beat)
+			ask = max(heard+2*l.beat, l.asked+l.beat/2)
 		}
 		next = min(max(max(heard, 0)+l.idle, l.spared), l.sent+l.beat, ask, l.nextChallenge())
 	case closing:

@@ -37,7 +37,7 @@ type Source interface {
 
 // How long it takes until a Link says that it is still there.
 const (
-	slowestBeat  = time.Second
+	slowestBeat  = 500 * time.Millisecond
 	fastestBeat  = 50 * time.Millisecond // that a peer can ask for
 	fastestRetry = 50 * time.Millisecond // of what asks for an answer
 	slowestRetry = 500 * time.Millisecond

@@ -118,9 +118,26 @@ func (l *Listener) Close() {
 
 // unref gives back the Listener's or a Link's hold on the socket. l.mu is held.
 func (l *Listener) unref() {
-	if l.refs--; l.refs == 0 {
-		l.sock.close()
+	if l.refs--; l.refs > 0 {
+		return
 	}
+	for _, h := range l.halves.byID {
+		l.cancel(h)
+	}
+	l.sock.close()
+}
+
+// cancel tells a client that was welcomed, and may think that it is in, that nobody is
+// here any more. l.mu is held.
+func (l *Listener) cancel(h *half) {
+	k, err := newKey(h.keys.toClient)
+	if err == nil { // it always is, with keys of the right length
+		s := sealer{key: k, peer: h.dial.cid}
+		buf := make([]byte, MinDatagram)
+		n := copy(buf[sealedHeader:], append([]byte{opClose}, goodbye(core.CodeShutdown, closedReason)...))
+		l.sock.write(s.seal(buf, n, true), h.dial.addr)
+	}
+	l.halves.settle(h)
 }
 
 // broken says that the socket is closed.

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,12 +26,18 @@ type end struct {
 }
 
 func newEnd(l *Link) *end {
-	return &end{link: l, packets: make(chan string, 4096), ended: make(chan *core.CloseError, 2), moved: make(chan struct{}, 1024)}
+	return &end{link: l, packets: make(chan string, 1<<14), ended: make(chan *core.CloseError, 2), moved: make(chan struct{}, 1024)}
 }
 
-func (e *end) Packet(_ time.Time, _ uint64, p []byte) { e.packets <- string(p) }
-func (e *end) Moved()                                 { e.moved <- struct{}{} }
-func (e *end) Ended(err *core.CloseError)             { e.ended <- err }
+func (e *end) Packet(_ time.Time, _ uint64, p []byte) {
+	select {
+	case e.packets <- string(p):
+	default:
+		panic("the test does not take its packets")
+	}
+}
+func (e *end) Moved()                     { e.moved <- struct{}{} }
+func (e *end) Ended(err *core.CloseError) { e.ended <- err }
 func (e *end) Next(_ uint64, buf []byte) int {
 	return copy(buf, e.next)
 }
@@ -72,6 +79,7 @@ func seededWorld(t testing.TB, seed uint64, link netsim.PacketLink, change func(
 	t.Helper()
 	w := &world{t: t, net: netsim.NewNetwork(seed), key: seeded(t, 1), accept: make(chan *end, 4096)}
 	w.net.SetLink(link)
+	t.Cleanup(func() { w.net.Close() }) // a test that fails leaves nothing behind
 	w.listen(serverIP+":7777", change)
 	return w
 }
@@ -150,6 +158,17 @@ func (w *world) close(ends ...*end) {
 	w.end(ends...)
 	w.gate.Close()
 	w.net.Close()
+}
+
+// left says what a Listener holds, or nothing if that is nothing.
+func left(l *Listener) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := &l.halves
+	if len(l.links)+l.live+len(l.jobs)+l.workers+h.open.Len()+len(h.byID)+len(h.byAddress)+len(h.byToken) == 0 && l.refs <= 1 {
+		return ""
+	}
+	return fmt.Sprintf("%d links, %d live, %d references, %d jobs, %d workers, %d handshakes", len(l.links), l.live, l.refs, len(l.jobs), l.workers, h.open.Len())
 }
 
 var lan = netsim.PacketLink{Link: netsim.Link{Latency: 5 * time.Millisecond}}
