@@ -76,7 +76,9 @@
 // the connection ended or nothing was heard for Config.Timeout, with the seat and the
 // objects kept for Config.Grace; and Disconnected, from then on, or at once when the
 // player left or was kicked. OnJoin, OnLost and OnLeave hooks tell a game, and what
-// the player still owns after the OnLeave hooks despawns.
+// the player still owns after the OnLeave hooks despawns. A game that knows its players
+// by what they say may give a seat that waits to the player who comes back (OnClaim,
+// OnReturn).
 //
 // Who does not get a seat is told why: no free one, a match that has started
 // (Config.RefuseLate), a locked lobby, another version of parley, another codec, or a
@@ -95,6 +97,83 @@
 // (Config.MessageRate), messages that wait for the room, and bytes that wait for the
 // player. A player who does not take what is sent in time loses the connection, as
 // does one who floods; a room never waits for a player.
+//
+// # What is kept
+//
+// With a Config.Sink, all that happens in a match is in a store while it runs, and
+// afterwards (thesis §5.2.9): snapshots of its objects, with their values by name, and
+// events.
+//
+//	 the room's goroutine          a goroutine beside it
+//	┌──────────────────────┐   ┌────────────────────────────────┐
+//	│ copy, count, hand on ┼──▶│ name the values, write, repeat ┼──▶ sink
+//	└──────────────────────┘   └────────────────────────────────┘
+//
+// The room never waits for the sink. A snapshot costs it a copy of its numbers; one that
+// the sink is too slow for gives way to the next. Events are written in order, after a
+// failure again until they are stored; only when 16,384 of them wait are further ones
+// lost, which the log says loudly, Stats.EventsLost counts, and the store is told by an
+// event "dropped". For events that survive any outage and crash there is package
+// sink/spool. At the end the server waits for what is still to be written, for at most
+// five seconds.
+//
+// The name of a match, Room.Match, is its room's and the time of the first record. The
+// first object of each snapshot has the id 0 and the class Room: it tells who is in the
+// room. Of its own accord a room records these events; Room.Record adds a game's own:
+//
+//	started    the match begins: players, their ids
+//	reopened   it is back in the lobby
+//	joined     a player has a seat: info
+//	ready      the ready flag changed: ready; at most once a second, as
+//	info       what the player says: info
+//	lost       the connection is lost: code, reason
+//	resumed    the player is back in the seat that waited: info
+//	left       the player is gone: code, reason
+//	kicked     and was thrown out, by the game or for breaking the rules: code, reason
+//	refused    how much was refused of a player since the last such event: calls, which
+//	           count events, moves, infos, floods; with each snapshot, and when it goes
+//	dropped    what the store lacks here: events
+//	restored   the match goes on from a snapshot: its epoch and tick; undone, the events
+//	           after it
+//	ended      the match is over: reason, one of over, failed, shutdown; error
+//
+// # Going on after a crash
+//
+// A match whose server was killed goes on from its newest snapshot, in the next epoch,
+// so that what it records does not meet its past:
+//
+//	saved, err := server.Load(ctx, store, "") // the newest that is under way
+//	if err != nil {
+//		return err
+//	}
+//	srv, err := server.New(server.Config{…, Sink: store, Restore: []*server.Saved{saved}})
+//
+// The objects are back with their ids, owners and values before the match's function is
+// called, which Room.Restored tells. Its first Lobby.Wait returns at once if the match
+// had started. The players' seats wait for Config.Grace as if their connections had
+// been lost, and OnJoin hooks do not run for them. Who comes back is a matter of the
+// game: an OnClaim hook knows them, by name for example, and gives each the seat, the
+// id and the objects that were theirs:
+//
+//	func match(r *server.Room) error {
+//		r.OnClaim(func(p, seat *server.Player) bool { return nameOf(p) == nameOf(seat) })
+//		if err := r.Lobby().Wait(lobby.AllReady(2)); err != nil {
+//			return err
+//		}
+//		if r.Restored() == nil {
+//			state.Spawn(r.World(), newDragon())
+//		}
+//		r.OnJoin(func(p *server.Player) { state.SpawnFor(r.World(), p.ID(), newHero(nameOf(p))) })
+//		for range r.Ticks() {
+//			…
+//		}
+//		return nil
+//	}
+//
+// What happened after the snapshot is undone, and told by Saved.Events: a match that
+// takes a Snapshot when something of value changes hands has little to undo. A class or a
+// field that the game has no more, or an event that is missing after the snapshot, is an
+// error and no guess.
 //
 // # Testing a game
 //
