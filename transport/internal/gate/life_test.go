@@ -136,6 +136,7 @@ func TestCloseAtOnce(t *testing.T) {
 		w := newWorld(t, lan, nil)
 		for i := range 20 {
 			c, s := w.pair()
+			synctest.Wait()
 			var all sync.WaitGroup
 			for j := range 16 {
 				for _, e := range []*end{c, s} {
@@ -153,7 +154,6 @@ func TestCloseAtOnce(t *testing.T) {
 						}
 						e.link.Wait()
 						e.link.tick()
-						e.link.start()
 					})
 				}
 			}
