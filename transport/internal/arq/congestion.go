@@ -12,16 +12,15 @@ const (
 	floorRTT     = 2 * time.Second
 	ceiling      = 4 << 20
 
+	// Loss without a queue is taken for the radio's up to one packet in tolerated. The
+	// share is that of the last shareOf packets or so, and takes enough losses to be one.
+	tolerated = 10
+	shareOf   = 256
+	enough    = 8
+
 	// Packets leave at paceGain times the window in a round trip, so that losses
 	// and not gaps bound it. A burst of firstWindow may leave at once, and what the
 	// rate gives in paceSlack, as timers are coarse.
-	// Loss without a queue is taken for the radio's up to a tolerated share of the
-	// packets, 1 in tolerated. It is measured over tolerance packets or so, and takes
-	// enough losses for them to be a share.
-	tolerated = 10
-	tolerance = 256
-	enough    = 8
-
 	paceGain  = 1.25
 	paceSlack = 2 * time.Millisecond
 	shortest  = 10 * time.Microsecond // a round trip counts as at least that
@@ -87,7 +86,7 @@ func (c *congestion) acked(sentAt instant, size, inFlight int, rtt time.Duration
 
 // age forgets half of what arrived and was lost when it is much.
 func (c *congestion) age() {
-	if c.arrivals+c.losses >= tolerance {
+	if c.arrivals+c.losses >= shareOf {
 		c.arrivals, c.losses = c.arrivals/2, c.losses/2
 	}
 }
