@@ -48,25 +48,6 @@ func TestConformanceServer(t *testing.T) {
 	})
 }
 
-// TestConformanceCluster goes over a cluster of three, which is killed as a whole.
-func TestConformanceCluster(t *testing.T) {
-	t.Parallel() // it mostly waits
-	nodes := serveCluster(t, durable...)
-	conformance.TestSink(t, conformance.Sink{
-		New: on(clusterURL(nodes)),
-		Stop: func(tb testing.TB) {
-			for _, n := range nodes {
-				n.kill(tb)
-			}
-		},
-		Start: func(tb testing.TB) {
-			for _, n := range nodes {
-				n.restart(tb)
-			}
-		},
-	})
-}
-
 func BenchmarkSink(b *testing.B) {
 	url := given()
 	if url == "" {

@@ -25,7 +25,8 @@ var said = []struct {
 	{"NOREPLICAS", "it has fewer replicas than its min-replicas-to-write asks for"},
 	{"NOAUTH", "it wants a password: put one into the URL, redis://user:password@host:6379"},
 	{"WRONGPASS", "it does not know the user, or the password is wrong"},
-	{"NOPERM", "the user may not do that: allow it the keys and channels that begin with Config.Prefix, and the commands that it names"},
+	{"NOPERM", notAllowed},
+	{"The user executing the script can't", notAllowed},
 	{"NOSCRIPT", "it forgot a script between two commands: try again"},
 	{"BUSY", "somebody's script runs there for too long: try again, or stop that with SCRIPT KILL"},
 	{"CLUSTERDOWN", "its cluster does not work: try again, or look at CLUSTER INFO"},
@@ -37,6 +38,8 @@ var said = []struct {
 	{"max number of clients", "it has no room for more connections: raise its maxclients"},
 	{"unknown command", "it does not know a command that is needed: it must be Redis 5 or later, or work like it"},
 }
+
+const notAllowed = "the user may not do that: give it the rules that the documentation of sink/redis lists, with ACL SETUSER"
 
 // explain says in words what happened while something was done, and of what kind it is.
 // An err that is nil, or says that there is nothing, stays as it is.
