@@ -80,23 +80,25 @@
 //   - Somebody deletes, replaces, cuts or extends a file in use: likewise, as the records
 //     that were acknowledged may be gone. The files of matches that this process has not
 //     used yet may come and go.
-//   - Bytes of a file have changed: every line that does not fit its checksum is told to
-//     Config.Log with its number when the match is first used, and reading goes on as far
-//     as that is no guess. A damaged snapshot is passed over by Latest, and at its end
-//     Snapshots returns an error. Events returns one at the first number that is missing,
-//     else behind the last event, unless it is certain that what is damaged was part of
-//     a snapshot.
+//   - Bytes of a file have changed: lines that do not fit their checksum are told to
+//     Config.Log by number when the match is first used, and reading goes on as far as
+//     that is no guess. Latest passes over a snapshot that is damaged, and Snapshots ends
+//     with an error behind those that are whole. Events ends with one where an event may
+//     be missing, unless it is certain that what is damaged was part of a snapshot. New
+//     records can be written. To be rid of the error, stop the server and delete the
+//     lines that it names, and with them what they held.
 //   - Two processes open one directory to write: the second gets core.ErrRefused, on
 //     systems that have locks for files (Unix by flock, Windows). The lock ends with the
 //     process; the file .lock stays.
 //
 // # What it costs
 //
-// Memory: the index of a match, about 60 bytes a snapshot and nothing for an event that
-// follows the one before; and 256 KiB for a write under way. It is built by reading the
-// file when the match is first used. Of more than 512 matches in use, the one not used
-// for longest is closed and read again when it is needed. A snapshot that is read is in
-// memory as a whole.
+// Memory: the index of a match, 56 bytes for each snapshot and for each 64 KiB of events
+// between two of them, and 256 KiB for a write under way. The index is built by reading
+// the file when the match is first used, at some hundred megabytes a second. Of more
+// than 512 matches in use, the one not used for longest is closed, and read again when it
+// is needed. A snapshot that is read is in memory as a whole. A line has 16 MiB at most.
 //
-// Old matches stay until somebody deletes their files.
+// Disk: an object takes about 150 bytes besides its fields in each snapshot, as its line
+// says when and where it was. Old matches stay until somebody deletes their files.
 package file

@@ -23,7 +23,7 @@ import (
 // while, in all that a sink does from Open to Close: what was acknowledged is there, and
 // whoever writes again what was not, opening the sink again where it says so, has it all.
 func TestEveryFault(t *testing.T) {
-	snapshots := []core.Snapshot{snapshotOf("a", 1, 1, 2), snapshotOf("a", 1, 2, 3000), snapshotOf("b", 1, 1, 1)}
+	snapshots := []core.Snapshot{snapshotOf("a", 1, 1, 2), snapshotOf("a", 1, 2, 1800), snapshotOf("b", 1, 1, 1)}
 	a, b := eventsOf("a", 1, 1, 9), eventsOf("b", 1, 1, 6)
 	batches := [][]core.Event{a[:3], slices.Concat(a[3:5], b[:3], a[5:6]), a[6:], b[3:]}
 

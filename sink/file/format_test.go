@@ -77,7 +77,7 @@ func TestTools(t *testing.T) {
 // nothing behind.
 func TestTooLong(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 200 MB of memory")
+		t.Skip("takes 50 MB of memory")
 	}
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir, Ack: AckOS})

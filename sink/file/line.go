@@ -14,7 +14,7 @@ const (
 	// format is the version of what is written. It is in the first line of each file.
 	format = 1
 	// maxLine bounds a line: what is longer is not written, and not held in memory.
-	maxLine = 64 << 20
+	maxLine = 16 << 20
 )
 
 // A line ends in its checksum: the CRC-32C, in hex, of all that stands before the comma.

@@ -98,7 +98,7 @@ func TestAckOS(t *testing.T) {
 		if n := syncs.Load(); n != 1 {
 			t.Errorf("%d fsyncs before it is time", n)
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		synctest.Wait()
 		if n := syncs.Load(); n != 2 {
 			t.Errorf("%d fsyncs when it is time", n)

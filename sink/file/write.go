@@ -82,7 +82,7 @@ func (j *journal) write(ctx context.Context, with func() error) error {
 // of it is left. It returns when the bytes are as safe as Config.Ack says.
 //
 // Errors: core.ErrClosed after Close, core.ErrUnsupported for a value that is no field
-// value, core.ErrTooLarge for an object that takes more than 64 MiB as JSON, else what
+// value, core.ErrTooLarge for an object that takes more than 16 MiB as JSON, else what
 // went wrong with the disk, or the cause of ctx. If ctx ends while only the disk is
 // waited for, the snapshot is stored and may be lost with the power.
 func (s *Sink) WriteSnapshot(ctx context.Context, x core.Snapshot) error {
@@ -183,7 +183,7 @@ func (j *journal) create() error {
 func (j *journal) cutBack(cause error) error {
 	j.mu.Lock()
 	if j.x.lines == 1 {
-		j.x = index{} // a file with a first line only would be a match with nothing in it
+		j.x, j.synced = index{}, 0 // a first line alone would be a match with nothing in it
 	}
 	j.mu.Unlock()
 	if j.f == nil {

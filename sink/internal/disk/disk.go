@@ -27,8 +27,8 @@ type FS interface {
 	Lock(name string) (io.Closer, error)
 }
 
-// File is an open file. ReadAt may be called at any time; the rest is for one
-// goroutine at a time.
+// File is an open file. ReadAt, Sync and Stat may be called at any time; the rest is for
+// one goroutine at a time.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
