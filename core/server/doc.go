@@ -117,7 +117,7 @@
 // sink/spool. At the end the server waits for what is still to be written, for at most
 // five seconds.
 //
-// The name of a match, Room.Match, is its room's and the time of the first record. The
+// The name of a match, Room.Match, is its room's and the time (UTC) of the first record. The
 // first object of each snapshot has the id 0 and the class Room: it tells who is in the
 // room. Of its own accord a room records these events; Room.Record adds a game's own:
 //

@@ -238,5 +238,5 @@ func matchName(room string, start time.Time) string {
 		}
 		b.WriteRune(c)
 	}
-	return b.String() + start.UTC().Format("-20060102T150405.000000000Z")
+	return b.String() + start.UTC().Format("-20060102-150405.000000000")
 }

@@ -4,6 +4,9 @@
 //	go run ./examples/knights                   a server and four bots, one battle
 //	go run ./examples/knights server            a server for people
 //	go run ./examples/knights join ADDRESS      a knight of your own
+//
+// With -store file:DIR a server keeps its battles in a directory. Killed, and started
+// again with -restore, it goes on with the battle that was under way.
 package main
 
 import (
@@ -71,6 +74,8 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		length    = flags.Duration("length", 0, "longest battle; 0 is 12s with bots, 3m on a server")
 		name      = flags.String("name", "Galahad", "your knight's name")
 		seed      = flags.Uint64("seed", 0, "seed of all chances; 0 takes one by chance")
+		store     = flags.String("store", "", "where the server keeps its battles: file:DIR; empty keeps none")
+		restore   = flags.Bool("restore", false, "the server goes on with the battle that is under way in the -store")
 	)
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -99,12 +104,12 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		if err != nil {
 			return err
 		}
-		return parley.Serve(ctx, *addr, parley.Server{
+		return serve(ctx, *addr, parley.Server{
 			Schema: Schema, Match: b.match, Transport: newTransport(key),
 			Ready: func(addr string) {
 				fmt.Fprintf(out, "Knights join with:\n\n  go run ./examples/knights join -transport=%s -name=NAME '%s'\n\nFrom another machine, put this one's name or address before the colon.\n\n", *transport, addr)
 			},
-		})
+		}, *store, *restore, out)
 	case "join":
 		if address == "" || flags.NArg() > 0 {
 			return errors.New("join takes one ADDRESS, the one that the server printed")

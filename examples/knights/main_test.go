@@ -232,6 +232,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"join", "127.0.0.1:1"}, "connection refused", ""},
 		{[]string{"server", "-addr", "nonsense"}, "nonsense", ""},
 		{[]string{"server", "-key", "no/such/dir/key"}, "no/such/dir/key", ""},
+		{[]string{"server", "-restore"}, "-restore needs the -store that the battle is in", ""},
+		{[]string{"server", "-store", "pigeon:x"}, `unknown store "pigeon:x": there is file:DIR`, ""},
+		{[]string{"server", "-store", "file:"}, "file: ", ""},
+		{[]string{"server", "-restore", "-store", "file:" + t.TempDir()}, "none of the store's 0 matches is under way", ""},
 	} {
 		var out strings.Builder
 		err := run(t.Context(), c.args, strings.NewReader(""), &out)

@@ -24,22 +24,27 @@ type battle struct {
 var tribe = []string{"Ulf", "Gorm", "Hrod", "Sigga", "Torv", "Ygra", "Brand", "Skadi"}
 
 func (b *battle) match(r *server.Room) error {
-	fmt.Fprintf(b.out, "The lobby is open: the battle begins when %d knights are ready.\n", b.players)
+	w := r.World()
+	// Among friends a name is enough: who comes back finds the knight that was left.
+	r.OnClaim(func(p, seat *server.Player) bool { return nameOf(p) == nameOf(seat) })
+	if r.Restored() == nil {
+		fmt.Fprintf(b.out, "The lobby is open: the battle begins when %d knights are ready.\n", b.players)
+	}
 	if err := r.Lobby().Wait(lobby.AllReady(b.players)); err != nil {
 		return err
 	}
-	w := r.World()
-	for _, name := range tribe {
-		at := state.Vec2{X: 30 + 25*b.rnd.Float64(), Y: 28 * b.rnd.Float64()}
-		state.Spawn(w, NewBarbarian(name, at, 10*(1+b.rnd.IntN(5))))
+	if r.Restored() == nil {
+		for _, name := range tribe {
+			at := state.Vec2{X: 30 + 25*b.rnd.Float64(), Y: 28 * b.rnd.Float64()}
+			state.Spawn(w, NewBarbarian(name, at, 10*(1+b.rnd.IntN(5))))
+		}
 	}
 	r.OnJoin(func(p *server.Player) {
-		hello := Hello{Name: p.ID().String()}
-		_ = p.Info(&hello) // who says nothing is called by the number
 		at := state.Vec2{X: 5 * b.rnd.Float64(), Y: 28 * b.rnd.Float64()}
-		state.SpawnFor(w, p.ID(), NewKnight(hello.Name, at))
-		b.news(r, "Sir %s rides onto the field.", hello.Name)
+		k := state.SpawnFor(w, p.ID(), NewKnight(nameOf(p), at))
+		b.news(r, "Sir %s rides onto the field.", k.Name)
 	})
+	r.OnReturn(func(p *server.Player) { b.news(r, "Sir %s is back.", nameOf(p)) })
 	r.OnLeave(func(p *server.Player) {
 		for k := range state.Owned[*Knight](w, p.ID()) {
 			b.news(r, "Sir %s leaves the field.", k.Name)
@@ -56,7 +61,7 @@ func (b *battle) match(r *server.Room) error {
 	})
 
 	b.news(r, "The horns sound!")
-	var played time.Duration
+	var played time.Duration // a battle that was restored has all the time again
 	for dt := range r.Ticks() {
 		played += dt
 		b.roam(w)
@@ -66,6 +71,13 @@ func (b *battle) match(r *server.Room) error {
 		}
 	}
 	return r.Emit("score", standings(w))
+}
+
+// nameOf returns what a player is called: by the number, if it says nothing.
+func nameOf(p *server.Player) string {
+	hello := Hello{Name: p.ID().String()}
+	_ = p.Info(&hello)
+	return hello.Name
 }
 
 // news tells everybody.
@@ -98,6 +110,8 @@ func (b *battle) fight(r *server.Room, k *Knight, s Strike) {
 	}
 	fmt.Fprintln(b.out, rep)
 	_ = r.Emit("battle", rep)
+	_ = r.Record("battle", k.Owner(), rep) // text and numbers: any store takes them
+	r.Snapshot()                           // a blow that fell has fallen, also after a crash
 	if k.Health.Get() == 0 {
 		b.news(r, "Sir %s falls with %d gold in his purse.", k.Name, k.Gold.Get())
 		k.Despawn()
