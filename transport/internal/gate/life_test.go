@@ -398,7 +398,9 @@ type troubled struct {
 
 var troubles = []error{syscall.ECONNREFUSED, syscall.ENOBUFS, syscall.EMSGSIZE, os.ErrDeadlineExceeded, syscall.EPERM, syscall.ENETUNREACH}
 
-func trouble(n int64) error { return &net.OpError{Op: "x", Net: "udp", Err: troubles[n%int64(len(troubles))]} }
+func trouble(n int64) error {
+	return &net.OpError{Op: "x", Net: "udp", Err: troubles[n%int64(len(troubles))]}
+}
 
 func (c *troubled) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	if n := c.reads.Add(1); n%3 == 0 {

@@ -219,7 +219,9 @@ func listening(t testing.TB, change func(*ServerConfig), sent func(p []byte, to 
 	if change != nil {
 		change(&cfg)
 	}
-	l, err := Listen(context.Background(), newWire(sent), cfg)
+	w := newWire(sent)
+	t.Cleanup(func() { w.Close() }) // a test that fails leaves nothing behind
+	l, err := Listen(context.Background(), w, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
