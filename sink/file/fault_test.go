@@ -170,6 +170,7 @@ func TestPoisoned(t *testing.T) {
 		dir, d, log := t.TempDir(), new(disktest.Disk), newLogbook()
 		s := open(t, Config{Dir: dir, Ack: ack, SyncEvery: -1, Log: slog.New(log), disk: d})
 		mustWrite(t, s, []core.Snapshot{snapshotOf("other", 1, 1, 1)}, eventsOf("m", 1, 1, 2))
+		synced(t, s, "m")
 		failed := make(chan struct{}, 1)
 		d.Fault(func(op disktest.Op) error {
 			if op.Kind == "Sync" && op.Name == fileOf(dir, "m") {
