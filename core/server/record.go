@@ -121,7 +121,7 @@ func (r *Room) began() {
 	players := []any{}
 	for p := range r.Players() {
 		r.sayLobby(p)
-		players = append(players, uint64(p.id))
+		players = append(players, int64(p.id))
 	}
 	r.event(eventStarted, state.Server, map[string]any{"players": players})
 }
@@ -155,7 +155,7 @@ func (r *Room) sayRefused(p *Player) {
 		"infos": now.infos - p.saidRefused.infos, "floods": now.floods - p.saidRefused.floods,
 	} {
 		if n > 0 {
-			data[name] = n
+			data[name] = int64(n)
 		}
 	}
 	p.saidRefused = now
@@ -186,11 +186,11 @@ func (r *Room) freeze(now time.Time) {
 	}
 	s := r.rec.blank()
 	s.at = now
-	s.room.Name, s.room.LastPlayer = r.name, r.lastPlayer
+	s.room.Name, s.room.LastPlayer = r.name, int64(r.lastPlayer)
 	s.room.Started, s.room.Waited = r.begun, r.lobby.Started()
 	s.room.Players, s.infos = s.room.Players[:0], s.infos[:0]
 	for q := range r.lobby.Players() {
-		s.room.Players = append(s.room.Players, seatState{ID: q.ID, Status: q.Status.String(), Ready: q.Ready})
+		s.room.Players = append(s.room.Players, seatState{ID: int64(q.ID), Status: q.Status.String(), Ready: q.Ready})
 		s.infos = append(s.infos, q.Info)
 	}
 	r.world.Freeze(&s.Frozen)

@@ -385,13 +385,13 @@ func TestFloods(t *testing.T) {
 		}
 		s.run(time.Second)
 		s.shutDown()
-		sum := uint64(0)
+		sum := int64(0)
 		for _, e := range s.events(s.match(), 1) {
 			if e.Kind == "refused" {
-				sum += e.Data["floods"].(uint64)
+				sum += e.Data["floods"].(int64)
 			}
 		}
-		if sum == 0 || sum != refused || strings.Count(s.story(s.match(), 1), "refused") > 5 {
+		if sum == 0 || sum != int64(refused) || strings.Count(s.story(s.match(), 1), "refused") > 5 {
 			t.Errorf("%d messages are recorded as floods, %d were refused:\n%s", sum, refused, s.story(s.match(), 1))
 		}
 	})

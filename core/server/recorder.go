@@ -102,7 +102,7 @@ func (r *recorder) add(e event) {
 	defer r.mu.Unlock()
 	r.begin()
 	if r.unsaid > 0 {
-		gap := event{Event: core.Event{Tick: e.Tick, Time: e.Time, Kind: eventDropped, Data: map[string]any{"events": r.unsaid}}}
+		gap := event{Event: core.Event{Tick: e.Tick, Time: e.Time, Kind: eventDropped, Data: map[string]any{"events": int64(r.unsaid)}}}
 		r.unsaid = 0
 		r.push(gap)
 	}

@@ -227,7 +227,7 @@ func TestRecorderFull(t *testing.T) {
 		g.rec.add(event{Event: core.Event{Kind: eventEnded, Tick: g.world.Tick()}})
 		g.finish()
 		events := g.stored()
-		if len(events) != maxEvents+3 || events[maxEvents].Kind != eventDropped || events[maxEvents].Data["events"] != uint64(1500) {
+		if len(events) != maxEvents+3 || events[maxEvents].Kind != eventDropped || events[maxEvents].Data["events"] != int64(1500) {
 			t.Errorf("%d events are stored, %v after the gap", len(events), events[maxEvents])
 		}
 	})
@@ -321,7 +321,7 @@ func TestRecorderOrder(t *testing.T) {
 		g.sink.snap = func(ctx context.Context, s core.Snapshot) error {
 			for x := range s.Objects {
 				room, err := readRoom(x)
-				if err != nil || room.Events != known {
+				if err != nil || uint64(room.Events) != known {
 					t.Errorf("a snapshot that knows %d events (%v) comes after %d", room.Events, err, known)
 				}
 				break

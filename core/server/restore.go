@@ -127,7 +127,7 @@ func (s *Saved) readObjects(snap core.Snapshot) error {
 // readEvents reads the events after the snapshot and reports whether the match has
 // ended.
 func (s *Saved) readEvents(ctx context.Context, from core.SnapshotReader) (ended bool, err error) {
-	epoch, seq := s.Epoch, s.room.Events // of the last one that is known
+	epoch, seq := s.Epoch, uint64(s.room.Events) // of the last one that is known
 	for e, err := range from.Events(ctx, s.Match, 0, math.MaxUint64) {
 		switch {
 		case err != nil:
@@ -139,14 +139,14 @@ func (s *Saved) readEvents(ctx context.Context, from core.SnapshotReader) (ended
 		}
 		ended = e.Kind == eventEnded && e.Data["reason"] != endShutdown
 		s.next = max(s.next, e.Epoch+1)
-		if e.Epoch == s.Epoch && e.Seq <= s.room.Events {
+		if e.Epoch == s.Epoch && e.Seq <= uint64(s.room.Events) {
 			continue // the snapshot knows it
 		}
 		if seq++; e.Seq != seq {
 			return false, core.Errorf(core.ErrMalformed, "in epoch %d event %d is followed by event %d: something is missing after the snapshot, which knows %d",
 				e.Epoch, seq-1, e.Seq, s.room.Events)
 		}
-		s.room.LastPlayer = max(s.room.LastPlayer, state.PlayerID(e.Player))
+		s.room.LastPlayer = max(s.room.LastPlayer, int64(e.Player))
 		e.Data, _ = plain.Clone(e.Data).(map[string]any)
 		s.Events = append(s.Events, e)
 	}
@@ -159,7 +159,7 @@ func (s *Server) newWorld(saved *Saved) (*state.World, error) {
 	if err != nil || saved == nil {
 		return w, err
 	}
-	if err := w.Restore(saved.Tick, saved.room.LastObject, slices.Values(saved.objects)); err != nil {
+	if err := w.Restore(saved.Tick, state.ObjectID(saved.room.LastObject), slices.Values(saved.objects)); err != nil {
 		return nil, fmt.Errorf("match %q: %w", saved.Match, err)
 	}
 	for _, p := range saved.room.Players {
@@ -167,7 +167,7 @@ func (s *Server) newWorld(saved *Saved) (*state.World, error) {
 			continue
 		}
 		if b, err := infoBytes(s.cfg.Codec, p.Info); err != nil || len(b) > lobby.MaxInfo {
-			return nil, core.Errorf(core.ErrMalformed, "match %q: what %v said about itself takes %d bytes: %w", saved.Match, p.ID, len(b), cmp.Or(err, core.ErrTooLarge))
+			return nil, core.Errorf(core.ErrMalformed, "match %q: what %v said about itself takes %d bytes: %w", saved.Match, state.PlayerID(p.ID), len(b), cmp.Or(err, core.ErrTooLarge))
 		}
 	}
 	return w, nil
@@ -211,7 +211,7 @@ func (r *Room) Restored() *Saved { return r.saved }
 // restore puts a saved match in place of an empty one: the world has its objects.
 func (r *Room) restore(saved *Saved) {
 	r.saved = saved
-	r.lastPlayer = saved.room.LastPlayer
+	r.lastPlayer = state.PlayerID(saved.room.LastPlayer)
 	r.begun = saved.room.Started
 	if r.resume = saved.room.Waited; r.resume {
 		r.lobby.Start()
@@ -224,14 +224,14 @@ func (r *Room) restore(saved *Saved) {
 			r.keepSeat(q)
 			continue
 		}
-		for e := range r.world.OwnedBy(q.ID) { // players of a lobby join anew
+		for e := range r.world.OwnedBy(state.PlayerID(q.ID)) { // players of a lobby join anew
 			e.Despawn()
 		}
 	}
 	r.lobby.TakeChanges() // nobody is here to hear of them
 	if r.rec != nil {
 		r.rec.match, r.rec.epoch = saved.Match, saved.next
-		r.event(eventRestored, state.Server, map[string]any{"epoch": saved.Epoch, "tick": saved.Tick, "undone": uint64(len(saved.Events))})
+		r.event(eventRestored, state.Server, map[string]any{"epoch": int64(saved.Epoch), "tick": int64(saved.Tick), "undone": int64(len(saved.Events))})
 	}
 }
 
@@ -241,9 +241,10 @@ func (r *Room) keepSeat(q seatState) {
 	if q.Info != nil {
 		info, _ = infoBytes(r.srv.cfg.Codec, q.Info) // newWorld has tried it
 	}
-	p := &Player{id: q.ID, room: r, info: info, lostAt: time.Now(), restored: true, saidReady: q.Ready}
+	id := state.PlayerID(q.ID)
+	p := &Player{id: id, room: r, info: info, lostAt: time.Now(), restored: true, saidReady: q.Ready}
 	p.n = &session{srv: r.srv, room: r, player: p, ended: true}
 	r.players = append(r.players, p)
-	r.lobby.Put(lobby.Player{ID: q.ID, Status: lobby.LostConnection, Ready: q.Ready, Info: info})
-	r.world.Halt(q.ID)
+	r.lobby.Put(lobby.Player{ID: id, Status: lobby.LostConnection, Ready: q.Ready, Info: info})
+	r.world.Halt(id)
 }

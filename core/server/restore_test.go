@@ -16,6 +16,7 @@ import (
 	"github.com/parley-net/parley/core/lobby"
 	"github.com/parley-net/parley/core/server"
 	"github.com/parley-net/parley/core/state"
+	"github.com/parley-net/parley/sink/mem"
 )
 
 // load reads a match from the store.
@@ -377,9 +378,9 @@ func TestWhichMatch(t *testing.T) {
 // TestGap holds that what is missing after the snapshot is found, and what is missing
 // before it does not matter.
 func TestGap(t *testing.T) {
-	room := func(seq uint64, change func(map[string]any)) core.Snapshot {
-		fields := map[string]any{"Name": "main", "Started": true, "Waited": true, "Events": seq, "LastObject": uint64(3), "LastPlayer": uint64(2),
-			"Players": []any{map[string]any{"ID": uint64(1), "Status": "ok", "Ready": true, "Info": nil}}}
+	room := func(seq int64, change func(map[string]any)) core.Snapshot {
+		fields := map[string]any{"Name": "main", "Started": true, "Waited": true, "Events": seq, "LastObject": int64(3), "LastPlayer": int64(2),
+			"Players": []any{map[string]any{"ID": int64(1), "Status": "ok", "Ready": true, "Info": nil}}}
 		if change != nil {
 			change(fields)
 		}
@@ -426,7 +427,7 @@ func TestGap(t *testing.T) {
 		})
 	}
 	set := func(name string, v any) func(map[string]any) { return func(m map[string]any) { m[name] = v } }
-	player := func(id uint64, info any) any {
+	player := func(id int64, info any) any {
 		return map[string]any{"ID": id, "Status": "ok", "Ready": true, "Info": info}
 	}
 	for _, c := range []struct {
@@ -437,7 +438,10 @@ func TestGap(t *testing.T) {
 		{set("Name", int64(1)), "Name: want string"},
 		{func(m map[string]any) { delete(m, "Events") }, "Events of server.roomState is missing"},
 		{set("More", true), "no field More"},
-		{set("LastPlayer", uint64(1<<32-1)), "no id for another player"},
+		{set("Events", int64(-1)), "a number is out of range: -1 events"},
+		{set("LastObject", int64(1<<32)), "objects up to 4294967296"},
+		{set("LastPlayer", int64(-1)), "a number is out of range"},
+		{set("LastPlayer", int64(1<<32-1)), "players up to 4294967295"},
 		{set("Players", []any{player(2, nil), player(1, nil)}), "player 1 in a list up to 2"},
 		{set("Players", []any{player(3, nil)}), "player 3 in a list up to 2"},
 		{set("Players", []any{player(0, nil)}), "player 0 in a list"},
@@ -460,6 +464,76 @@ func TestGap(t *testing.T) {
 		_, err := server.New(server.Config{Schema: campSchema, Codec: codec.Msgp{}, Match: patrol, Restore: []*server.Saved{s.load("m")}})
 		if !errors.Is(err, core.ErrMalformed) || !strings.Contains(err.Error(), `match "m": what player 1 said about itself takes 8003 bytes`) {
 			t.Errorf("the error is %v", err)
+		}
+	})
+}
+
+// A diary is a sink that remembers what it was told, in order.
+type diary struct {
+	core.SnapshotSink
+	writes []func(core.SnapshotSink) error
+}
+
+func (d *diary) WriteEvents(ctx context.Context, events []core.Event) (int, error) {
+	events = slices.Clone(events)
+	d.writes = append(d.writes, func(to core.SnapshotSink) error { _, err := to.WriteEvents(context.Background(), events); return err })
+	return len(events), nil
+}
+
+func (d *diary) WriteSnapshot(ctx context.Context, s core.Snapshot) error {
+	all := new(mem.Store).Open()
+	if err := all.WriteSnapshot(ctx, s); err != nil {
+		return err
+	}
+	d.writes = append(d.writes, func(to core.SnapshotSink) error {
+		s, err := all.Latest(context.Background(), s.Match)
+		if err != nil {
+			return err
+		}
+		return to.WriteSnapshot(context.Background(), s)
+	})
+	return nil
+}
+
+// TestEveryPrefix holds that wherever a server was killed, what the store has by then
+// can be gone on with, as soon as there is a snapshot.
+func TestEveryPrefix(t *testing.T) {
+	onStage(t, func(t *testing.T, s *stage) {
+		d := new(diary)
+		s.play(func(c *server.Config) { c.Sink, c.SnapshotEvery = d, time.Second })
+		ann, bob := s.start()
+		for range 10 {
+			s.takes(ann, 1, "crown")
+			s.takes(bob, 2, "pebble")
+			s.run(time.Second)
+		}
+		s.shutDown()
+		store := new(mem.Store)
+		sink := store.Open()
+		gold, last := 0, 0
+		for i, write := range d.writes {
+			if err := write(sink); err != nil {
+				t.Fatal(err)
+			}
+			saved, err := server.Load(t.Context(), sink, "")
+			if errors.Is(err, core.ErrNotFound) && last == 0 {
+				continue
+			}
+			if err != nil {
+				t.Fatalf("after write %d: %v", i, err)
+			}
+			if _, err := server.New(server.Config{Schema: campSchema, Codec: codec.Msgp{}, Match: patrol, Restore: []*server.Saved{saved}}); err != nil {
+				t.Fatalf("after write %d: %v", i, err)
+			}
+			last = i
+			for _, e := range saved.Events {
+				if amount, ok := e.Data["Amount"].(int64); ok {
+					gold += int(amount)
+				}
+			}
+		}
+		if last != len(d.writes)-1 || last < 30 || gold == 0 {
+			t.Errorf("the last of %d writes that was gone on from is %d; gold that was undone: %d", len(d.writes), last, gold)
 		}
 	})
 }

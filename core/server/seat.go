@@ -37,7 +37,9 @@ func (r *Room) OnJoin(fn func(*Player)) {
 // p is no player yet: look at what it says (Player.Info), at where it comes from
 // (Player.RemoteAddr), and at nothing else. Nothing proves who somebody is here, and
 // everyone in a room sees what the others say: a name is enough among friends, and
-// where it is not, leave the seats to their players by not adding this hook.
+// where it is not, leave the seats to their players by not adding this hook. Where a
+// server has several rooms, a client that wants its seat back asks for the room by
+// name.
 func (r *Room) OnClaim(fn func(p, seat *Player) bool) { r.onClaim = append(r.onClaim, fn) }
 
 // OnReturn adds a hook that runs when a player whose seat waited is here again.

@@ -19,17 +19,17 @@ const roomClass = "Room"
 // roomState is what a snapshot tells of the room.
 type roomState struct {
 	Name       string
-	Started    bool           // the match is under way,
-	Waited     bool           // and its players waited for it in the lobby
-	Events     uint64         // recorded before the snapshot
-	LastObject state.ObjectID // the highest ids that were given
-	LastPlayer state.PlayerID
+	Started    bool  // the match is under way,
+	Waited     bool  // and its players waited for it in the lobby
+	Events     int64 // recorded before the snapshot
+	LastObject int64 // the highest ids that were given
+	LastPlayer int64
 	Players    []seatState
 }
 
 // seatState is what a snapshot tells of a player who has a seat.
 type seatState struct {
-	ID     state.PlayerID
+	ID     int64
 	Status string
 	Ready  bool
 	Info   any // see readInfo; nil for nothing
@@ -59,7 +59,7 @@ func (s *snapshot) objects(codec core.Codec) iter.Seq[core.ObjectState] {
 			s.room.Players[i].Info = readInfo(codec, info)
 		}
 	}
-	s.room.Events, s.room.LastObject = s.mark, s.LastID()
+	s.room.Events, s.room.LastObject = int64(s.mark), int64(s.LastID())
 	room := core.ObjectState{Class: roomClass, Alive: true, Fields: fieldsOf(reflect.ValueOf(s.room))}
 	world := s.Objects()
 	return func(yield func(core.ObjectState) bool) {
@@ -94,15 +94,19 @@ func readRoom(x core.ObjectState) (room roomState, err error) {
 	if err := plain.Set(reflect.ValueOf(&room).Elem(), m); err != nil {
 		return room, fmt.Errorf("the room: %w", err)
 	}
-	last := state.PlayerID(0)
+	switch {
+	case room.Name == "":
+		return room, core.Errorf(core.ErrMalformed, "the room has no name")
+	case room.Events < 0, room.LastObject < 0, room.LastObject > math.MaxUint32, room.LastPlayer < 0, room.LastPlayer >= math.MaxUint32:
+		return room, core.Errorf(core.ErrMalformed, "the room: a number is out of range: %d events, objects up to %d, players up to %d",
+			room.Events, room.LastObject, room.LastPlayer)
+	}
+	last := int64(0)
 	for _, p := range room.Players {
 		if p.ID <= last || p.ID > room.LastPlayer {
 			return room, core.Errorf(core.ErrMalformed, "the room: player %d in a list up to %d", p.ID, room.LastPlayer)
 		}
 		last = p.ID
-	}
-	if room.LastPlayer == math.MaxUint32 || room.Name == "" {
-		return room, core.Errorf(core.ErrMalformed, "the room has no name, or no id for another player")
 	}
 	return room, nil
 }

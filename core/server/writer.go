@@ -63,6 +63,10 @@ func (r *recorder) run() {
 // one.
 func (r *recorder) take() {
 	w := &r.writer
+	if w.done == len(w.events) {
+		clear(w.events)
+		w.events, w.done = w.events[:0], 0
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.next != nil && (w.snap == nil || w.tried) {
@@ -72,13 +76,10 @@ func (r *recorder) take() {
 		}
 		w.snap, r.next, w.tried = r.next, nil, false
 	}
-	r.taken = len(w.events) - w.done
-	if r.taken == 0 {
-		clear(w.events)
-		w.events, r.queue = r.queue, w.events[:0]
-		w.done = 0
-		r.taken = len(w.events)
+	if len(w.events) == 0 {
+		w.events, r.queue = r.queue, w.events
 	}
+	r.taken = len(w.events) - w.done
 }
 
 // idle reports whether nothing waits.

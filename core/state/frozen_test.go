@@ -172,7 +172,7 @@ func TestFields(t *testing.T) {
 	SpawnFor(w, 4, z)
 	f, objects := freeze(w)
 	want := core.ObjectState{ID: 1, Class: "zoo", Owner: 4, Alive: true, Fields: fieldsOf(
-		"Ref", uint64(7), "Steps", float64(float32(0.3)), "Wait", int64(1e9), "When", noon.UTC(), "Name", []byte("bad \xff"), "Raw", []byte{1},
+		"Ref", int64(7), "Steps", float64(float32(0.3)), "Wait", int64(1e9), "When", noon.UTC(), "Name", []byte("bad \xff"), "Raw", []byte{1},
 		"Gear", map[string]any{"a": []any{int64(1), int64(-2)}}, "Ptr", "Ann",
 		"Any", map[string]any{"msgp/1": []byte{0xca, 0x3f, 0, 0, 0}}, "Secret", map[string]any{"msgp/1": []byte{0xce, 0, 0, 0, 5}},
 		"Codecs", map[string]any{"msgp/1": []byte("\x81\xa6msgp/1\xc4\x01\x80")},
@@ -243,6 +243,11 @@ func TestRestoreErrors(t *testing.T) {
 		err := newTestWorld(t).Restore(1, 1, slices.Values([]core.ObjectState{x}))
 		if err == nil || !strings.HasPrefix(err.Error(), "parley: restore: "+c.err) {
 			t.Errorf("the error is %v, want %q", err, c.err)
+		}
+	}
+	for _, x := range []any{int64(-1), int64(1 << 32), uint64(1), nil} {
+		if err := new(Var[Ref[*thing]]).restore(codec.Msgp{}, x); err == nil || !strings.Contains(err.Error(), "want the id of an object") {
+			t.Errorf("a reference to %v was taken: %v", x, err)
 		}
 	}
 	if err := newTestWorld(t).Restore(1, 1, slices.Values([]core.ObjectState{objects[0], objects[0]})); err == nil {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -108,16 +109,21 @@ func (v *Var[T]) thaw(codec core.Codec, def *fieldDef, cols []int64, blob []byte
 		fromColumn(&v.val, cols[0])
 	}
 	if ref, ok := any(&v.val).(refColumn); ok {
-		return uint64(*ref.refID())
+		return int64(*ref.refID())
 	}
 	x, _ := plain.Of(reflect.ValueOf(&v.val)) // a number
 	return x
 }
 
 func (v *Var[T]) restore(codec core.Codec, x any) error {
-	dst := reflect.ValueOf(&v.val).Elem()
-	if ref, ok := any(&v.val).(refColumn); ok {
-		dst = reflect.ValueOf(ref.refID()).Elem()
+	ref, ok := any(&v.val).(refColumn)
+	if !ok {
+		return plain.Unread(codec, reflect.ValueOf(&v.val).Elem(), x)
 	}
-	return plain.Unread(codec, dst, x)
+	id, ok := x.(int64)
+	if !ok || id < 0 || id > math.MaxUint32 {
+		return core.Errorf(core.ErrMalformed, "want the id of an object, found %T %v", x, x)
+	}
+	*ref.refID() = ObjectID(id)
+	return nil
 }
