@@ -29,6 +29,7 @@ func TestCluster(t *testing.T) {
 				for _, n := range nodes {
 					n.restart(tb)
 				}
+				waitCluster(tb, nodes)
 			},
 		})
 	})

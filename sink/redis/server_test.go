@@ -135,7 +135,7 @@ func serveCluster(tb testing.TB, args ...string) []*server {
 	defer cancel()
 	nodes := make([]*server, 3)
 	for i := range nodes {
-		nodes[i] = serve(tb, append(args, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")...)
+		nodes[i] = serve(tb, append(args, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000")...)
 		c := nodes[i].client(tb)
 		if err := c.ClusterAddSlotsRange(ctx, i*slots/3, (i+1)*slots/3-1).Err(); err != nil {
 			tb.Fatal(err)
@@ -147,24 +147,30 @@ func serveCluster(tb testing.TB, args ...string) []*server {
 			tb.Fatal(err)
 		}
 	}
+	waitCluster(tb, nodes)
+	return nodes
+}
+
+// waitCluster waits until every node takes part.
+func waitCluster(tb testing.TB, nodes []*server) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	for _, n := range nodes {
-		c := n.client(tb)
+		c := goredis.NewClient(&goredis.Options{Addr: n.addr(), ContextTimeoutEnabled: true})
+		defer c.Close()
 		for {
 			info, err := c.ClusterInfo(ctx).Result()
-			if err != nil {
-				tb.Fatal(err)
-			}
-			if strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3") {
+			if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3") {
 				break
 			}
-			select { // nobody says when it is
+			select { // nobody says when it does
 			case <-time.After(20 * time.Millisecond):
 			case <-ctx.Done():
-				tb.Fatalf("the cluster does not come up:\n%s", info)
+				tb.Fatalf("the cluster does not come up: %v\n%s", err, info)
 			}
 		}
 	}
-	return nodes
 }
 
 // clusterURL names all nodes.
