@@ -28,6 +28,8 @@ type memDisk struct {
 	// fault is asked before everything that changes the disk. An error is what that
 	// returns; a write of which it says short gets half way.
 	fault func(op int, what string) (short bool, err error)
+	// opens is told of files before they are opened; nil is not.
+	opens func(name string)
 }
 
 type memFile struct {
@@ -152,6 +154,9 @@ func (d *memDisk) Create(name string) (file, error) {
 }
 
 func (d *memDisk) Open(name string) (file, error) {
+	if d.opens != nil {
+		d.opens(name)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.files[name]

@@ -103,8 +103,8 @@ func heal(t *testing.T, store *shop, disk *memDisk, a acknowledged) {
 	if err := store.inOrder(); err != nil {
 		t.Error(err)
 	}
-	if n := disk.size(); n > 0 {
-		t.Errorf("%d bytes are still on disk", n)
+	if n := disk.size(); n > 0 || s.Stats().Bytes != 0 {
+		t.Errorf("%d bytes are still on disk, and %d count", n, s.Stats().Bytes)
 	}
 }
 
@@ -112,10 +112,7 @@ func heal(t *testing.T, store *shop, disk *memDisk, a acknowledged) {
 // that it can, once and for good. Nothing that was acknowledged is lost, then or after
 // the next start.
 func TestDiskFaults(t *testing.T) {
-	step := 1
-	if testing.Short() {
-		step = 7
-	}
+	step := stride()
 	for _, c := range []struct {
 		name  string
 		what  string // of operations; "" is all
@@ -179,15 +176,23 @@ func TestDiskFaults(t *testing.T) {
 	}
 }
 
+// stride is how many operations are passed over from one fault to the next.
+func stride() int {
+	switch {
+	case testing.Short():
+		return 7
+	case race:
+		return 3
+	}
+	return 1
+}
+
 var losses = flag.Uint64("losses", 2, "how often TestPowerLoss cuts the power at each operation")
 
 // TestPowerLoss cuts the power at every operation of a process's life, several times
 // each: what was not synced is then old, new or rubbish, sector by sector.
 func TestPowerLoss(t *testing.T) {
-	step := 1
-	if testing.Short() {
-		step = 7
-	}
+	step := stride()
 	synctest.Test(t, func(t *testing.T) {
 		for op := 1; ; op += step {
 			hit := false

@@ -23,7 +23,7 @@ const (
 )
 
 // maxLeap is how far the number of a frame may be from that of the frame before.
-const maxLeap = 1 << 32
+const maxLeap = 1 << 48
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 // from holds the next event of each match and the next snapshot.
 func child(dir string, from []string) error {
 	pipe := &pipeSink{out: os.Stdout, in: bufio.NewReader(os.Stdin)}
-	s, err := New(Config{Dir: dir, Sink: pipe, MaxBytes: 256 << 10})
+	s, err := New(Config{Dir: dir, Sink: pipe, MaxBytes: 256 << 10, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

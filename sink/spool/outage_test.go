@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,13 +26,18 @@ func TestOutage(t *testing.T) {
 		must(t, err)
 		before, after := 2*time.Second, 2*time.Second
 		var tick, seq uint64
+		var order []string
 		write := func(d time.Duration) {
 			for range int(d / (50 * time.Millisecond)) {
 				time.Sleep(50 * time.Millisecond)
 				tick++
 				put(t, s, eventsOf("m", seq+1, seq+10)...)
-				seq += 10
+				for range 10 {
+					seq++
+					order = append(order, fmt.Sprint("em/1/", seq))
+				}
 				snap(t, s, snapshot("m", tick, 20))
+				order = append(order, fmt.Sprint("sm/1/", tick))
 			}
 		}
 		write(before)
@@ -48,8 +54,8 @@ func TestOutage(t *testing.T) {
 		if !slices.Equal(seqs, numbers(1, seq)) || !slices.Equal(ticks, numbers(1, tick)) {
 			t.Errorf("%d of %d events and %d of %d snapshots are stored", len(seqs), seq, len(ticks), tick)
 		}
-		if err := store.inOrder(); err != nil {
-			t.Error(err)
+		if !slices.Equal(store.order, order) {
+			t.Errorf("events and snapshots came in another order than they were written: %v", store.order)
 		}
 		if n := store.doubles(); n > 0 {
 			t.Errorf("%d keys were written again, though the store was only down", n)
@@ -238,6 +244,35 @@ func TestRefused(t *testing.T) {
 		if n := disk.size(); n > 0 {
 			t.Errorf("%d bytes are still on disk", n)
 		}
+	})
+}
+
+// TestRefusedDiskFull holds that a record which cannot be put aside stays where it is.
+func TestRefusedDiskFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, disk := newShop(), newMemDisk()
+		picky := &pickySink{shopSink: store.open(), refuse: map[uint64]error{3: core.ErrUnsupported}}
+		s, err := New(Config{Dir: "spool", disk: disk, Sink: picky, Seed: 1})
+		must(t, err)
+		store.set(down)
+		put(t, s, eventsOf("m", 1, 5)...)
+		disk.fault = func(_ int, what string) (bool, error) {
+			if what == "create" {
+				return false, syscall.ENOSPC
+			}
+			return false, nil
+		}
+		store.set(nil)
+		time.Sleep(time.Minute)
+		if st := s.Stats(); !slices.Equal(store.events["m"], numbers(1, 2)) || !errors.Is(st.StoreErr, syscall.ENOSPC) || !errors.Is(st.StoreErr, core.ErrUnsupported) {
+			t.Errorf("stored %v; %+v", store.events["m"], st)
+		}
+		disk.fault = nil
+		time.Sleep(time.Minute)
+		if seqs, _ := stored(t, s, "m"); !slices.Equal(store.events["m"], []uint64{1, 2, 4, 5}) || !slices.Equal(seqs, numbers(1, 5)) || s.Stats().Refused != 1 {
+			t.Errorf("stored %v, read %v; %+v", store.events["m"], seqs, s.Stats())
+		}
+		_ = s.Close(within(t, time.Second)) // says what was refused
 	})
 }
 

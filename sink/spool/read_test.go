@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,7 @@ func TestMerge(t *testing.T) {
 			}
 		}
 		must(t, there.WriteSnapshot(t.Context(), snapshot("stored", 3, 1)))
+		must(t, there.WriteSnapshot(t.Context(), snapshot("both", 9, 1)))
 		store.set(down)
 		s, err := New(Config{Dir: "spool", disk: newMemDisk(), Sink: store.open(), Seed: 1})
 		must(t, err)
@@ -72,6 +74,7 @@ func TestMerge(t *testing.T) {
 		changed.Kind = "newest" // in the store as it was, and here twice
 		put(t, s, changed)
 		snap(t, s, snapshot("spooled", 4, 1))
+		snap(t, s, snapshot("both", 8, 1))
 
 		var seqs, ticks []uint64
 		for e, err := range s.Events(t.Context(), "m", 0, ^uint64(0)) {
@@ -88,7 +91,7 @@ func TestMerge(t *testing.T) {
 		if !slices.Equal(seqs, append(numbers(1, 30), 33)) || !slices.Equal(ticks, numbers(5, 30)) {
 			t.Errorf("read %v and %v", seqs, ticks)
 		}
-		for match, want := range map[string]uint64{"m": 33, "stored": 3, "spooled": 4} {
+		for match, want := range map[string]uint64{"m": 33, "stored": 3, "spooled": 4, "both": 9} {
 			if x, err := s.Latest(t.Context(), match); err != nil || x.Tick != want {
 				t.Errorf("Latest of %q: %d, %v", match, x.Tick, err)
 			}
@@ -96,7 +99,7 @@ func TestMerge(t *testing.T) {
 		if _, err := s.Latest(t.Context(), "nobody"); !errors.Is(err, core.ErrNotFound) {
 			t.Error(err)
 		}
-		if names, err := s.Matches(t.Context()); err != nil || !slices.Equal(names, []string{"m", "spooled", "stored"}) {
+		if names, err := s.Matches(t.Context()); err != nil || !slices.Equal(names, []string{"both", "m", "spooled", "stored"}) {
 			t.Errorf("%q, %v", names, err)
 		}
 
@@ -166,6 +169,27 @@ func TestReadNotFound(t *testing.T) {
 		t.Errorf("%d results", n)
 	}
 	_ = s.Close(within(t, 0))
+}
+
+// TestReadMeanwhile holds that a record is seen which is put aside while one reads.
+func TestReadMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, disk := newShop(), newMemDisk()
+		s := full(t, store, disk, Refuse, nil)
+		put(t, s, eventsOf("m", 1, 100)...) // more than a segment
+		synctest.Wait()
+		var met atomic.Bool
+		disk.opens = func(name string) {
+			if strings.HasPrefix(name, "events") && met.CompareAndSwap(false, true) {
+				store.set(func(call, n int) act { return act{some: true, err: core.ErrUnsupported} })
+				time.Sleep(time.Minute)
+			}
+		}
+		if seqs, _ := stored(t, s, "m"); !slices.Equal(seqs, numbers(1, 100)) || !met.Load() || s.Stats().Refused != 100 {
+			t.Errorf("read %v; %+v", seqs, s.Stats())
+		}
+		_ = s.Close(within(t, 0))
+	})
 }
 
 // TestReadWhileShipping reads while records leave the spool for the store: none is

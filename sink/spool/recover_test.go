@@ -239,7 +239,7 @@ func TestDamage(t *testing.T) {
 	const events = 150
 	disk := leftover(t, events)
 	names := disk.segments("events")
-	first, second := names[0], names[1]
+	first, second, last := names[0], names[1], names[len(names)-1]
 	data := disk.files[first].data
 	at := frames(t, data)
 	for _, c := range []struct {
@@ -260,6 +260,17 @@ func TestDamage(t *testing.T) {
 			clear(d[at[2]:at[4]])
 			return disk.with(first, d)
 		}, first, 2, true},
+		{"a frame is missing in the last segment", func() *memDisk {
+			data := disk.files[last].data
+			at := frames(t, data)
+			return disk.with(last, slices.Delete(slices.Clone(data), at[1], at[2]))
+		}, last, 1, true},
+		{"the last segment has another name", func() *memDisk {
+			d := disk.survive(nil)
+			d.files["events-00000099.seg"] = d.files[last]
+			delete(d.files, last)
+			return d
+		}, "events-00000099.seg", len(frames(t, disk.files[last].data)) - 1, true},
 		{"a segment is another one", func() *memDisk { return disk.with(first, disk.files[second].data) }, first, len(at) - 1, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -331,4 +342,14 @@ func TestNumbersGoOn(t *testing.T) {
 		t.Errorf("%v", names)
 	}
 	_ = s.Close(within(t, 0))
+
+	// Processes that write nothing leave nothing.
+	for range 5 {
+		s, _, err := reopen(t, disk, false, nil)
+		must(t, err)
+		_ = s.Close(within(t, 0))
+	}
+	if names := disk.segments("events"); len(names) > 2 {
+		t.Errorf("%v", names)
+	}
 }

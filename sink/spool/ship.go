@@ -59,6 +59,9 @@ func (s *Sink) ship() {
 		default:
 		}
 		first, err := p.first()
+		if err == nil && first >= 0 {
+			err = p.batch(first)
+		}
 		switch {
 		case err != nil:
 			s.notice.error(noticeRead, "spool: what is on disk cannot be read, so nothing is shipped", "dir", s.cfg.Dir, "error", err)
@@ -71,12 +74,6 @@ func (s *Sink) ship() {
 			case <-s.fresh:
 			case <-s.draining:
 			case <-s.shipCtx.Done():
-			}
-		default:
-			if err := p.batch(first); err != nil {
-				s.notice.error(noticeRead, "spool: what is on disk cannot be read, so nothing is shipped", "dir", s.cfg.Dir, "error", err)
-				p.fails++
-				p.pause()
 			}
 		}
 	}
@@ -252,6 +249,9 @@ func (p *shipper) callSnapshot(x core.Snapshot) error {
 // acked says that the records up to a position were shipped, and frees what it can.
 func (p *shipper) acked(c *cursor, to position, count int) {
 	c.j.ack(to, count)
+	if seg, ok := c.j.locate(to.segment); ok && seg.sealed && to.off >= seg.end() && c.open == seg.number {
+		c.close() // only read; not every system removes a file that is open
+	}
 	if err := c.j.trim(); err != nil {
 		p.notice.warn(noticeTrim, "spool: a file that is done with stays for now", "dir", p.cfg.Dir, "error", err)
 	}

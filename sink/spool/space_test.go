@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +78,9 @@ func TestDropSnapshots(t *testing.T) {
 				t.Errorf("a snapshot of another match: %v", err)
 			}
 			st := s.Stats()
+			if size := disk.size(); st.Bytes != size {
+				t.Errorf("%d bytes are on disk, and %d count", size, st.Bytes)
+			}
 			if st.Dropped == 0 || st.WaitingEvents != 1+3*ticks+int(kept) || st.Bytes > MinMaxBytes {
 				t.Errorf("%+v", st)
 			}
@@ -103,8 +108,8 @@ func TestDropSnapshots(t *testing.T) {
 			if seqs, _ := stored(t, store.store.Open(), "d"); !slices.Equal(seqs, numbers(1, kept)) {
 				t.Errorf("%d of %d events are stored", len(seqs), kept)
 			}
-			if n := disk.size(); n > 0 {
-				t.Errorf("%d bytes are still on disk", n)
+			if n := disk.size(); n > 0 || s.Stats().Bytes != 0 || len(s.latest) > 0 {
+				t.Errorf("left: %d bytes on disk, %d that count, and places of %d matches", n, s.Stats().Bytes, len(s.latest))
 			}
 		})
 	}
@@ -276,8 +281,8 @@ func TestLargeRecords(t *testing.T) {
 		s := full(t, store, disk, Refuse, nil)
 		store.set(nil)
 		for tick := range uint64(20) {
-			x := snapshot("m", tick+1, 800)
-			if b, err := appendSnapshot(t.Context(), nil, &x); err != nil || len(b) < 4*int(s.segment()) {
+			x := snapshot("m", tick+1, 1300)
+			if b, err := appendSnapshot(t.Context(), nil, &x); err != nil || len(b) < MinMaxBytes/2 {
 				t.Fatalf("a record of %d bytes, %v", len(b), err)
 			}
 			snap(t, s, x)
@@ -287,5 +292,99 @@ func TestLargeRecords(t *testing.T) {
 		if _, ticks := stored(t, store.store.Open(), "m"); !slices.Equal(ticks, numbers(1, 20)) {
 			t.Errorf("stored %v", ticks)
 		}
+	})
+}
+
+// TestNewest holds which snapshot of a match is the one that is never dropped.
+func TestNewest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, disk := newShop(), newMemDisk()
+		s := full(t, store, disk, DropSnapshots, nil)
+		newest := func(want uint64) {
+			t.Helper()
+			if p, ok := s.newest([]byte("m")); !ok || p.tick != want {
+				t.Fatalf("the newest is %d, %v; want %d", p.tick, ok, want)
+			}
+		}
+		for _, tick := range []uint64{10, 5, 9} { // whatever was written last
+			snap(t, s, snapshot("m", tick, 20))
+			newest(10)
+		}
+		fill(t, s, "other")
+		newest(10)
+		if _, ticks := stored(t, s, "m"); !slices.Contains(ticks, 10) {
+			t.Errorf("left: %v", ticks)
+		}
+		// The shipper has 10 in its hands, as it was where it has been dropped from.
+		store.set(nil)
+		time.Sleep(time.Minute)
+		if got := store.snapshots["m"]; !slices.Equal(got, []uint64{10}) || len(s.latest) > 0 {
+			t.Errorf("shipped %v, and %d wait", got, len(s.latest))
+		}
+		if st := s.Stats(); st.Dropped != 2 || st.ShippedSnapshots != 1 || st.WaitingSnapshots != 0 {
+			t.Errorf("%+v", st)
+		}
+		// One that comes while an older one is on its way stays the newest.
+		store.set(func(call, n int) act { return act{delay: 5 * time.Second} })
+		snap(t, s, snapshot("m", 11, 1))
+		time.Sleep(time.Second)
+		snap(t, s, snapshot("m", 12, 1))
+		time.Sleep(5 * time.Second)
+		newest(12)
+		store.set(nil)
+		must(t, s.Close(within(t, time.Minute)))
+		if got := store.snapshots["m"]; !slices.Equal(got, []uint64{10, 11, 12}) {
+			t.Errorf("shipped %v", got)
+		}
+	})
+}
+
+// TestGroupBytes holds that frames stay short when more waits than one takes, and that
+// who gives up waiting takes no room.
+func TestGroupBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, disk := newShop(), newMemDisk()
+		s, err := New(Config{Dir: "spool", disk: disk, Sink: store.open(), Seed: 1})
+		must(t, err)
+		store.set(down)
+		disk.syncTakes = time.Second
+		big := func(match string) []core.Event {
+			e := event(match, 1)
+			e.Data = map[string]any{"big": make([]byte, 300_000)}
+			return []core.Event{e}
+		}
+		var wg sync.WaitGroup
+		var kept atomic.Int32
+		for i := range 20 {
+			wg.Go(func() {
+				if _, err := s.WriteEvents(within(t, 2500*time.Millisecond), big(fmt.Sprint("m", i))); err == nil {
+					kept.Add(1)
+				} else if !errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(10 * time.Second)
+		if n := kept.Load(); n < 3 || n > 9 {
+			t.Errorf("%d of 20 writes went through three fsyncs", n)
+		}
+		c := cursor{j: s.events}
+		for {
+			f, err := c.next()
+			if err != nil {
+				break
+			}
+			if len(f.records) > groupBytes {
+				t.Errorf("a frame of %d bytes", len(f.records))
+			}
+			c.skip(&f)
+		}
+		time.Sleep(time.Minute)
+		if size := disk.size(); s.Stats().Bytes != size {
+			t.Errorf("%d bytes are on disk, and %d count", size, s.Stats().Bytes)
+		}
+		store.set(nil)
+		must(t, s.Close(within(t, time.Minute)))
 	})
 }

@@ -25,6 +25,7 @@ type shop struct {
 	events    map[string][]uint64 // numbers of each match, as each first came
 	snapshots map[string][]uint64 // ticks of each match, likewise
 	times     map[string]int      // how often each key came
+	order     []string            // keys, as they first came
 	// act says how a call goes, which writes n events, or a snapshot if n is 0.
 	act func(call, n int) act
 }
@@ -85,6 +86,7 @@ func (s *shop) came(list map[string][]uint64, match string, number uint64, key s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.times[key]++; s.times[key] == 1 {
+		s.order = append(s.order, key)
 		list[match] = append(list[match], number)
 	}
 }
