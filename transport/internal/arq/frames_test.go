@@ -207,6 +207,9 @@ func TestWellFormed(t *testing.T) {
 			if err := s.Receive(epoch, 9, payload); err != nil {
 				t.Fatalf("%s gives %v", c.hex, err)
 			}
+			if acks := len(s.acks.seen) > 0; acks != (len(payload) > 0) {
+				t.Errorf("after %q the packet is acknowledged: %v", c.hex, acks)
+			}
 			if s.Unacked() != c.unacked {
 				t.Errorf("after %s %d bytes are not acknowledged, want %d", c.hex, s.Unacked(), c.unacked)
 			}

@@ -2,13 +2,10 @@ package arq
 
 import "time"
 
-// repeat arranges, unless something is to be sent again anyway, for the DATA of the
-// oldest packet on its way to be sent again, though it does not count as lost. If that
-// is the last probe, its DATA goes into this one too, which makes it likelier to arrive.
+// repeat arranges for the DATA of the oldest packet on its way to be sent again, though it
+// does not count as lost. If that is the last probe, its DATA goes into this one too, which
+// makes it likelier to arrive.
 func (s *Session) repeat() {
-	if len(s.out.lost) > 0 {
-		return
-	}
 	for i := s.flight.done; i < s.flight.ring.n; i++ {
 		if p := s.flight.ring.at(i); p.state == flying && !p.moved && p.n[0] > 0 {
 			s.lose(p)
@@ -49,10 +46,8 @@ func (s *Session) detect(now instant) {
 		s.flight.settle(p, lost)
 		s.lose(p)
 		s.lost++
-		if p.at >= s.pathAt {
-			s.cc.lost(now, p.pn, p.at, s.rtt.queueing())
-			s.mtu.lost(now, p.at, int(p.size))
-		}
+		s.cc.lost(now, p.pn, p.at, s.rtt.queueing())
+		s.mtu.lost(now, p.at, int(p.size))
 	}
 }
 

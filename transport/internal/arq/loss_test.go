@@ -15,11 +15,12 @@ type duet struct {
 	now time.Duration
 	pn  uint64
 	ack uint64 // number of the peer's next packet
+	lim uint64 // that the peer tells
 	buf []byte
 }
 
 func newDuet(t *testing.T) *duet {
-	return &duet{t: t, s: New(Config{InitialRTT: 100 * ms}, epoch), buf: make([]byte, MaxDatagram)}
+	return &duet{t: t, s: New(Config{InitialRTT: 100 * ms}, epoch), lim: window, buf: make([]byte, MaxDatagram)}
 }
 
 func (d *duet) time() time.Time { return epoch.Add(d.now) }
@@ -45,7 +46,7 @@ func (d *duet) pump() (packets int) {
 
 // acks acknowledges runs of packets; latest is the one that came last.
 func (d *duet) acks(latest uint64, delay time.Duration, seen ...span) {
-	if err := d.s.Receive(d.time(), d.ack, appendAck(nil, 1000, seen, latest, delay, window)); err != nil {
+	if err := d.s.Receive(d.time(), d.ack, appendAck(nil, 1000, seen, latest, delay, d.lim)); err != nil {
 		d.t.Fatal(err)
 	}
 	d.ack++
@@ -240,6 +241,70 @@ func TestOldPath(t *testing.T) {
 	d.acks(10, 0, span{10, 11})
 	if d.s.lost < enough || d.s.cc.window != firstWindow {
 		t.Errorf("%d packets are taken for lost, and the window is %d", d.s.lost, d.s.cc.window)
+	}
+}
+
+// TestBlocked holds that a sender whose limit is reached asks after a while, and again after
+// longer ones.
+func TestBlocked(t *testing.T) {
+	d := newDuet(t)
+	d.s.out.limit, d.lim = 10, 10
+	d.now = time.Second
+	d.send(1, core.Reliable, 40*ms)
+	d.acks(0, 0, span{0, 1})
+	for i, wait := range []time.Duration{130 * ms, 260 * ms, 520 * ms} {
+		if got := d.next() - d.now; got != wait {
+			t.Fatalf("it asks for the time %d after %v, want %v", i, got, wait)
+		}
+		d.now = d.next()
+		if n := d.s.Next(d.time(), d.pn, d.buf); n != 1 || d.buf[0] != framePing {
+			t.Fatalf("it asks with %x", d.buf[:n])
+		}
+		d.pn++
+		d.acks(d.pn-1, 0, span{d.pn - 1, d.pn})
+		d.s.rtt = rtt{smoothed: 40 * ms, deviation: 20 * ms, samples: 1}
+	}
+}
+
+// TestFull holds that no more packets are sent than can be remembered, but for probes, for
+// which the oldest are given up and sent again; and that what has settled is forgotten.
+func TestFull(t *testing.T) {
+	d := newDuet(t)
+	free := func() { d.s.cc.window, d.s.cc.tokens = ceiling, 1e9 }
+	for range maxFlight + 10 {
+		if err := d.s.Send(d.time(), core.Reliable, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		free()
+		d.pump()
+	}
+	if n := d.s.flight.count; n != maxFlight || d.pn != maxFlight || !d.s.out.ready() {
+		t.Fatalf("%d packets are on their way, and %d have left", n, d.pn)
+	}
+	for range 30 {
+		d.now = d.next()
+		if d.pump(); d.pn >= maxFlight+40 {
+			break
+		}
+		if err := d.s.sound(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.pn != maxFlight+40 {
+		t.Fatalf("%d probes have left", d.pn-maxFlight)
+	}
+	d.acks(d.pn-1, 0, span{100, d.pn})
+	if f := &d.s.flight; f.ring.n > f.count+maxSettled {
+		t.Errorf("%d packets are remembered, %d of them on their way", f.ring.n, f.count)
+	}
+	free()
+	d.pump()
+	d.acks(d.pn-1, 0, span{100, d.pn})
+	if err := d.s.sound(); err != nil {
+		t.Fatal(err)
+	}
+	if d.s.Unacked() != 0 {
+		t.Errorf("%d bytes are not acknowledged", d.s.Unacked())
 	}
 }
 

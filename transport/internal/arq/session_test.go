@@ -308,6 +308,9 @@ func TestReceiveWindow(t *testing.T) {
 				p.pass(1100 * ms)
 				got += len(p.all(1))
 			}
+			if p.s[0].asked != 0 {
+				t.Errorf("the limit was raised, and it has asked %d times in vain", p.s[0].asked)
+			}
 			if got != n || p.s[0].Unacked() != 0 || !p.s[0].StalledSince().IsZero() {
 				t.Errorf("%d of %d messages came, %d bytes are not acknowledged", got, n, p.s[0].Unacked())
 			}
@@ -403,6 +406,9 @@ func TestCounters(t *testing.T) {
 				}
 				got++
 			}
+		}
+		if limit := p.s[1].in.limit(); limit > maxVarint {
+			t.Errorf("from %d on: the limit is %d, which no ACK frame can hold", start, limit)
 		}
 		if got != sent || p.s[0].Unacked() != 0 {
 			t.Errorf("from %d on: %d of %d messages came", start, got, sent)
