@@ -44,8 +44,9 @@
 // snapshot or nothing of it. Writes carry their own ids, and nothing is stored twice:
 // after an error that leaves the outcome open, write the same again. A snapshot of more
 // than 1 MiB goes in parts of that size, under a name of its own that expires, before a
-// script makes it appear; no command is longer than that by much. The channel is told once of
-// each snapshot that becomes the latest; who is not listening then is not told later.
+// script makes it appear; no command is longer than that by much. While the script copies
+// it, Redis serves nobody else, for about 10 ms each MiB. The channel is told once of each
+// snapshot that becomes the latest; who is not listening then is not told later.
 //
 // A write that returned nil is in the memory of the primary, and as safe as that is set
 // up to be. Without appendonly, Redis loses what came after its last save when its
