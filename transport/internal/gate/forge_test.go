@@ -68,6 +68,14 @@ func TestForgedAnswers(t *testing.T) {
 			q[len(q)-1] ^= 1
 			return q
 		},
+		"the true cookie and another epoch": func(p []byte) []byte {
+			if !isPlain(p, typeRetry) {
+				return nil
+			}
+			q := bytes.Clone(p)
+			q[plainHeader+cookieSize] ^= 1
+			return q
+		},
 		"an old retry again": func(p []byte) []byte {
 			if !isPlain(p, typeRetry) {
 				return nil

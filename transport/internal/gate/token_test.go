@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -137,15 +138,18 @@ func TestTokenThief(t *testing.T) {
 		var r register
 		w := newWorld(t, lan, r.with)
 		server := netsim.AddrOf(w.gate.Addr())
-		thief, err := w.net.Host("10.6.6.6").ListenPacket(context.Background(), "udp", ":666")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer thief.Close()
 		w.net.SetLink(netsim.PacketLink{Link: netsim.Link{Latency: 50 * time.Millisecond}})
-		for _, at := range []netip.AddrPort{netsim.AddrOf(thief.LocalAddr()), server} { // he is next to the server
-			w.net.Route(at, netsim.AddrOf(thief.LocalAddr())).SetLink(netsim.PacketLink{})
-			w.net.Route(netsim.AddrOf(thief.LocalAddr()), at).SetLink(netsim.PacketLink{})
+		home := netsim.AddrOf(&net.UDPAddr{IP: net.IPv4(10, 6, 6, 6)}) // next to the server
+		w.net.Route(home, netsim.Any).SetLink(netsim.PacketLink{})
+		w.net.Route(netsim.Any, home).SetLink(netsim.PacketLink{})
+		var thieves []net.PacketConn
+		for range 2 * maxHalfPerToken {
+			pc, err := w.net.Host("10.6.6.6").ListenPacket(context.Background(), "udp", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pc.Close()
+			thieves = append(thieves, pc)
 		}
 		buf := make([]byte, 2000)
 		steal := func(p []byte, from, to netip.AddrPort) {
@@ -156,33 +160,29 @@ func TestTokenThief(t *testing.T) {
 			if bytes.Contains(p, []byte("alice")) {
 				t.Error("the token can be read on the wire")
 			}
-			// The player's message, with a cookie for the thief's own address.
-			w.net.Inject(netsim.AddrOf(thief.LocalAddr()), server, appendHello(nil, hello{kind: KindUDP, cid: h.cid}))
-			n, _, err := thief.ReadFrom(buf)
-			if err != nil {
-				t.Error(err)
-				return
+			var mine retry
+			for _, thief := range thieves { // the player's message, with a cookie for his own address
+				at := netsim.AddrOf(thief.LocalAddr())
+				w.net.Inject(at, server, appendHello(nil, hello{kind: KindUDP, cid: h.cid}))
+				n, _, err := thief.ReadFrom(buf)
+				if mine, ok = parseRetry(buf[:n], KindUDP); err != nil || !ok {
+					t.Errorf("no retry: %v", err)
+					return
+				}
+				w.net.Inject(at, server, appendHello(nil, hello{kind: KindUDP, cid: h.cid, cookie: mine.cookie, noise: h.noise}))
 			}
-			mine, ok := parseRetry(buf[:n], KindUDP)
-			if !ok {
-				t.Error("no retry")
-				return
-			}
-			for i := range 10 {
-				q := appendHello(nil, hello{kind: KindUDP, cid: h.cid, cookie: mine.cookie, noise: h.noise})
-				w.net.Inject(netsim.AddrOf(thief.LocalAddr()), server, q)
-				// Other messages from the player's address, which he can forge.
+			mine.cookie = h.cookie
+			for i := range 10 { // other messages from the player's address, which he can forge
 				noise := bytes.Clone(h.noise)
 				noise[(i*7+40)%len(noise)] ^= 1
 				w.net.Inject(from, server, appendHello(nil, hello{kind: KindUDP, cid: h.cid, cookie: h.cookie, noise: noise}))
-				said := mine
-				said.cookie = h.cookie
-				s, err := newClientShake(said.keys, [32]byte{}, prologue(KindUDP, &said), offer{token: []byte("mallory")})
+				s, err := newClientShake(mine.keys, [32]byte{}, prologue(KindUDP, &mine), offer{token: []byte("mallory")})
 				if err != nil {
 					t.Error(err)
 				}
 				w.net.Inject(from, server, appendHello(nil, hello{kind: KindUDP, cid: h.cid, cookie: h.cookie, noise: s.message}))
 			}
+			synctest.Wait()
 			w.net.Inject(from, server, p) // and the very same, before it comes
 		}
 		begin := time.Now()
