@@ -143,13 +143,15 @@ func (d *dialer) run(ctx context.Context) (*Link, error) {
 	}
 }
 
-// knock says hello, the first one or the one in full.
+// knock says hello, in full or, where that leads nowhere, the first one.
 func (d *dialer) knock() {
 	if n := len(d.attempts); n > 0 {
 		a := d.attempts[n-1]
 		a.again = true
 		d.sock.write(a.hello, a.to)
-		return
+		if len(d.targets) == 1 || time.Since(a.since) < retryHolds {
+			return
+		}
 	}
 	p := appendHello(nil, hello{kind: d.cfg.Kind, cid: d.cid})
 	for _, to := range d.targets {
@@ -177,7 +179,7 @@ func (d *dialer) answer(a answer) (*Link, error) {
 			d.retry(r, a.from)
 		}
 	case isPlain(a.packet, typeVersion):
-		if len(a.packet) == versionSize {
+		if len(a.packet) == versionSize && (a.packet[4] != Version || a.packet[5] != d.cfg.Kind) {
 			d.wrong(wrongVersion(a.from, a.packet[4], a.packet[5], d.cfg.Kind))
 		}
 	case isPlain(a.packet, typeWelcome):

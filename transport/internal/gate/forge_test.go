@@ -8,6 +8,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -409,4 +410,40 @@ func TestResetOracle(t *testing.T) {
 		second.Close()
 		w.close(c, s)
 	})
+}
+
+// A forged retry that leads to an address where nobody is costs a second: the others are
+// asked again.
+func TestForgedDetour(t *testing.T) {
+	var to []netip.AddrPort
+	d := dialing(t, func(p []byte, a netip.AddrPort) {
+		if h, ok := parseHello(p); !ok || len(h.noise) > 0 && a != otherAddr {
+			t.Errorf("sent %.40x to %v", p, a)
+		}
+		to = append(to, a)
+	})
+	d.targets = append(d.targets, otherAddr)
+	d.knock()
+	d.retry(retry{cid: d.cid, keys: seeded(t, 1).Public()}, otherAddr)
+	d.knock()
+	if want := []netip.AddrPort{serverAddr, otherAddr, otherAddr, otherAddr}; !slices.Equal(to, want) {
+		t.Errorf("sent to %v, want %v", to, want)
+	}
+	d.attempts[0].since = time.Now().Add(-retryHolds)
+	to = nil
+	d.knock()
+	if want := []netip.AddrPort{otherAddr, serverAddr, otherAddr}; !slices.Equal(to, want) {
+		t.Errorf("sent to %v, want %v", to, want)
+	}
+	d.retry(retry{cid: d.cid, keys: seeded(t, 1).Public(), epoch: [epochSize]byte{1}}, otherAddr)
+	if len(d.attempts) != 2 {
+		t.Error("the other is not believed")
+	}
+	for i := range 3 * maxAttempts {
+		d.attempts[len(d.attempts)-1].since = time.Now().Add(-retryHolds)
+		d.retry(retry{cid: d.cid, keys: seeded(t, 1).Public(), epoch: [epochSize]byte{2, byte(i)}}, otherAddr)
+	}
+	if len(d.attempts) != maxAttempts {
+		t.Errorf("%d attempts are kept", len(d.attempts))
+	}
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
@@ -580,5 +582,52 @@ func TestStatesAndOperations(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Who asks all the time is answered now and then.
+func TestReplies(t *testing.T) {
+	for name, op := range map[string]byte{"ping": opPing, "challenge": opChallenge, "close": opClose} {
+		t.Run(name, func(t *testing.T) {
+			c, s := between(t)
+			for range 10_000 { // 10 seconds
+				s.link.packet(c.control(op, make([]byte, challengeSize)...), clientAddr)
+				s.pass(time.Millisecond)
+			}
+			if n, most := len(s.out), 10*repliesPerSecond+replyBurst; n > most+repliesPerSecond || n < most*9/10 {
+				t.Errorf("10000 were answered by %d, want %d", n, most)
+			}
+		})
+	}
+	t.Run("from everywhere", func(t *testing.T) {
+		c, s := between(t)
+		for i := range 10_000 {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, 64, byte(i >> 8), byte(i)}), 1)
+			s.link.packet(c.send("a packet of some bytes, from an address that was never seen"), from)
+			s.pass(time.Millisecond)
+		}
+		if n, most := len(s.out), 10*challengesPerSecond+challengeBurst; n > most+challengesPerSecond || n < most*9/10 {
+			t.Errorf("10000 were answered by %d challenges, want %d", n, most)
+		}
+	})
+}
+
+// A reason is text, whoever made it.
+func TestReasonIsText(t *testing.T) {
+	c, s := between(t)
+	s.link.packet(c.control(opClose, append([]byte{5, 0}, bytes.Repeat([]byte{0xff, 'a'}, 300)...)...), clientAddr)
+	if s.ended == nil || !utf8.ValidString(s.ended.Reason) || len(s.ended.Reason) > core.MaxReason {
+		t.Errorf("ended with %v", s.ended)
+	}
+	if r, ok := parseRefusal([]byte{typeRefuse, 5, 0, 0xff, 'a'}); !ok || r.reason != "\uFFFDa" {
+		t.Errorf("refused with %q", r.reason)
+	}
+	long := refusal{core.CodeFull, strings.Repeat("é", maxRefusal)}.bytes()
+	if r, ok := parseRefusal(long); !ok || r.reason != strings.Repeat("é", maxRefusal/2) {
+		t.Errorf("refused with %q", r.reason)
+	}
+	odd := refusal{core.CodeFull, "x" + strings.Repeat("é", maxRefusal)}.bytes()
+	if r, ok := parseRefusal(odd); !ok || r.reason != "x"+strings.Repeat("é", (maxRefusal-1)/2) {
+		t.Errorf("refused with %q", r.reason)
 	}
 }

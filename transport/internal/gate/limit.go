@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What strangers can make the server do. Only who has proven an address costs more
-// than an answer of a tenth of the hello's size.
+// What others can make us do. A stranger costs an answer of a tenth of his hello's size,
+// and more only if he has proven an address.
 const (
 	retriesPerSecond = 20000 // answers to hellos without a cookie, in all
 	retryBurst       = 2000
@@ -23,6 +23,11 @@ const (
 	maxHalfPerToken   = 4    // and with one token, whose owner may dial again
 	maxPast           = 4096 // handshakes that are over, and whose hello may come again
 	halfOpenLife      = cookieLife + time.Second
+
+	repliesPerSecond    = 50 // of a Link, to what its peer asks of the gate
+	replyBurst          = 20
+	challengesPerSecond = 100 // of a Link, to new addresses of its peer's
+	challengeBurst      = 20
 
 	maxJobs    = 256 // hellos that wait for a worker
 	maxWorkers = 2   // goroutines that compute handshakes

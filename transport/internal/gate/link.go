@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -96,6 +97,8 @@ type Link struct {
 	bye     []byte        // payload of the goodbye
 	scratch [MaxDatagram]byte
 
+	replies, challenges bucket
+
 	released, counted bool // belong to the Listener
 }
 
@@ -123,6 +126,7 @@ func newLink(c linkConfig) (*Link, error) {
 	l := &Link{
 		sock: c.sock, release: c.release, user: c.user, born: time.Now(), local: c.local, server: c.server, reset: c.reset,
 		idle: c.idle, rtt: c.rtt, in: c.in, done: make(chan struct{}), addr: c.addr,
+		replies: bucket{level: replyBurst}, challenges: bucket{level: challengeBurst},
 	}
 	l.beat = max(min(c.idle/4, max(c.peerIdle/4, fastestBeat), slowestBeat), time.Millisecond)
 	l.out = sealer{key: k, peer: c.remote, packets: rekeyPackets, rest: max(2*c.idle, 2*c.peerIdle, rekeyRest)}
@@ -186,7 +190,8 @@ func (l *Link) Ended() bool {
 // Done is closed when the Link was closed and the peer has heard of it, or never will.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
-// Wait waits for Done, and for the socket's end if this was its last Link.
+// Wait waits for Done, and for the socket's end if this was its last Link. A Handler must
+// not call it.
 func (l *Link) Wait() {
 	<-l.done
 	l.sock.wait()
@@ -287,9 +292,9 @@ func (l *Link) command(p []byte, from netip.AddrPort) (tell func()) {
 	op, body := p[0], p[1:]
 	switch {
 	case op == opPing:
-		l.control(l.addr, opPong, nil, 0)
+		l.reply(opPong, nil)
 	case op == opChallenge && len(body) >= challengeSize:
-		l.control(l.addr, opResponse, body[:challengeSize], 0)
+		l.reply(opResponse, body[:challengeSize])
 	case op == opResponse && len(body) >= challengeSize:
 		if l.proven([challengeSize]byte(body), from) {
 			return l.handler.Moved
@@ -297,15 +302,23 @@ func (l *Link) command(p []byte, from netip.AddrPort) (tell func()) {
 	case op == opClosed && l.state == closing:
 		l.finish()
 	case op == opClose && len(body) >= 2:
-		l.control(l.addr, opClosed, nil, 0)
+		l.reply(opClosed, nil)
 		switch l.state {
 		case open:
 			l.state = over
-			err := &core.CloseError{Code: core.Code(order.Uint16(body)), Reason: core.CutReason(string(body[2:])), Remote: true}
+			reason := core.CutReason(strings.ToValidUTF8(string(body[2:]), "\uFFFD"))
+			err := &core.CloseError{Code: core.Code(order.Uint16(body)), Reason: reason, Remote: true}
 			return func() { l.handler.Ended(err) }
 		case closing:
 			l.finish()
 		}
 	}
 	return nil
+}
+
+// reply answers the peer, if it does not ask too often. l.mu is held.
+func (l *Link) reply(op byte, body []byte) {
+	if l.replies.take(l.now(), repliesPerSecond, replyBurst) {
+		l.control(l.addr, op, body, 0)
+	}
 }

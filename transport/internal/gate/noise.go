@@ -112,7 +112,7 @@ func parseRefusal(p []byte) (refusal, bool) {
 	if len(p) < 3 || len(p) > 3+maxRefusal || p[0] != typeRefuse {
 		return refusal{}, false
 	}
-	return refusal{core.Code(order.Uint16(p[1:])), strings.ToValidUTF8(string(p[3:]), "")}, true
+	return refusal{core.Code(order.Uint16(p[1:])), strings.ToValidUTF8(string(p[3:]), "\uFFFD")}, true
 }
 
 // clientShake is a client's side of one handshake.

@@ -65,6 +65,10 @@ func (l *Link) challenge(now time.Duration) {
 			*p = path{}
 			continue
 		}
+		if !l.challenges.take(now, challengesPerSecond, challengeBurst) {
+			p.next = now + fastestRetry
+			continue
+		}
 		p.next = now + l.retryAfter(l.rtt)<<min(p.tries, 3)
 		p.tries++
 		words := l.challengeFor(p.addr)

@@ -136,3 +136,21 @@ func TestRekeyRests(t *testing.T) {
 		}
 	}
 }
+
+// So many packets that the peer has seen one of them change the key all the same.
+func TestRekeyOfBusyLinks(t *testing.T) {
+	l, err := newLink(linkConfig{send: make([]byte, 32), idle: time.Hour, peerIdle: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const step = 1000
+	for now := time.Duration(0); now < time.Hour; now += step * time.Second / 20_000 { // 20,000 a second
+		if !l.out.ready(now, lastWords) {
+			t.Fatalf("used up after %v", now)
+		}
+		l.out.next += step
+	}
+	if n := l.out.next - l.out.from; n > keyPackets/2+step {
+		t.Errorf("%d packets under one key", n)
+	}
+}

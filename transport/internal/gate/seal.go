@@ -23,7 +23,7 @@ const (
 // What ends a connection whose keys or numbers are used up.
 const (
 	lastNumber = 1 << 60 // no packet has this number, or a later one
-	keyPackets = 1 << 23 // under one key (RFC 9001, 6.6); none comes close that may rekey
+	keyPackets = 1 << 23 // the most under one key (RFC 9001, 6.6)
 	lastWords  = 64      // numbers kept for saying so
 )
 
@@ -87,7 +87,9 @@ type sealer struct {
 // ready takes the next key if it is time to, and reports whether more packets than
 // spare can be sealed.
 func (s *sealer) ready(now time.Duration, spare uint64) bool {
-	if (s.next-s.from >= s.packets || now-s.since >= rekeyAfter) && now-s.since >= s.rest {
+	n, age := s.next-s.from, now-s.since
+	due := (n >= s.packets || age >= rekeyAfter) && age >= s.rest
+	if due || n >= keyPackets/2 && age >= rekeyRest { // so many that the peer has seen one of them
 		if next, err := s.key.next(); err == nil { // it always is, with these lengths
 			s.key, s.from, s.since = next, s.next, now
 			s.phase ^= flagPhase
