@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,11 +30,24 @@ type env struct {
 	wait            time.Duration // how long an adapter may take for what it must do soon
 	seed            uint64        // of all chances; printed with a failure
 	virtual         bool          // time is
+	mu              sync.Mutex
 	logs            []string
 }
 
 // logf notes what helps to understand a failure.
-func (e *env) logf(format string, args ...any) { e.logs = append(e.logs, fmt.Sprintf(format, args...)) }
+func (e *env) logf(format string, args ...any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.logs = append(e.logs, fmt.Sprintf(format, args...))
+}
+
+// slack is what a busy machine may need beyond what is promised. Virtual time needs none.
+func (e *env) slack() time.Duration {
+	if e.virtual {
+		return 0
+	}
+	return e.wait
+}
 
 // skipError is a check's way to say that it cannot be made here.
 type skipError struct{ why string }
@@ -68,14 +82,14 @@ func runLaws[S any](t *testing.T, laws []law[S], s S, o options) {
 				t.Skipf("declared: %s\nlaw: %s", why, l.says)
 			}
 			err, logs := tryLaw(t, l, s, o)
+			for _, line := range logs {
+				t.Log(line)
+			}
 			var skipped *skipError
 			switch {
 			case errors.As(err, &skipped):
 				t.Skipf("%s\nlaw: %s", skipped.why, l.says)
 			case err != nil:
-				for _, line := range logs {
-					t.Log(line)
-				}
 				t.Fatalf("%v\nlaw: %s\nseed: %d", err, l.says, o.seed)
 			}
 		})
@@ -88,9 +102,13 @@ func runLaws[S any](t *testing.T, laws []law[S], s S, o options) {
 //lint:ignore ST1008 what was seen comes first here, as in a failure
 func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs []string) {
 	tb.Helper()
+	e := &env{tb: tb, wait: o.wait, seed: o.seed, virtual: o.virtual != nil && o.virtual(l.name)}
+	if e.virtual {
+		o.limit += 2 * time.Hour // some laws are about hours
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
 	defer cancel()
-	e := &env{Context: ctx, tb: tb, wait: o.wait, seed: o.seed, virtual: o.virtual != nil && o.virtual(l.name)}
+	e.Context = ctx
 	done := make(chan error, 1)
 	go func() {
 		err := errors.New("the check was ended by FailNow or SkipNow in one of the functions that it was given")
@@ -105,6 +123,8 @@ func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs [
 	}()
 	select {
 	case err := <-done:
+		e.mu.Lock() // a goroutine of the check may be left
+		defer e.mu.Unlock()
 		return err, e.logs
 	case <-time.After(o.limit + o.limit/2):
 		buf := make([]byte, 256<<10)

@@ -1,16 +1,33 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
 )
+
+var hostileLaws = []law[Transport]{
+	{"Network/Forged",
+		"Garbage that comes from a peer's address changes nothing.",
+		networkForged},
+	{"Network/Injected",
+		"Amid ten forged packets ahead of each real one, from its sender's address and from a stranger's, Dial succeeds, messages arrive, and nothing ends.",
+		networkInjected},
+	{"Network/Replay",
+		"Packets that come a second time, later, change nothing: no message, no connection, no end.",
+		networkReplay},
+	{"Network/ReplayToRestarted",
+		"Packets of connections that are over change nothing for a Listener that was opened at the same address again, nor for a dialer at the same port.",
+		networkReplayToRestarted},
+}
 
 // recorder keeps the packets that arrived.
 type recorder struct {
@@ -150,7 +167,72 @@ func (e *env) carryAmong(from, to *peer, n int) error {
 	return nil
 }
 
-func networkAmplification(e *env, h Transport) error {
+// forge makes something of a real packet: its beginning and garbage, or a bit more or less
+// than there was.
+func forge(rng *rand.Rand, real []byte) []byte {
+	var forged []byte
+	switch keep := []int{0, 1, 5, 9, 13, 17, 25, -1, -2}[rng.IntN(9)]; keep {
+	case -1:
+		return real[:rng.IntN(len(real)+1)*9/10]
+	case -2:
+		forged = make([]byte, len(real)+1+rng.IntN(16))
+		copy(forged, real)
+	default:
+		keep = min(keep, len(real))
+		forged = make([]byte, max(keep+rng.IntN(60), len(real)*rng.IntN(2)))
+		for i := copy(forged, real[:keep]); i < len(forged); i++ {
+			forged[i] = byte(rng.Uint32())
+		}
+	}
+	return forged
+}
+
+func networkInjected(e *env, h Transport) error {
+	r, n, err := h.on(e)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	defer r.close()
+	const held = 2 * time.Millisecond // what is real
+	seen := make(chan netsim.Packet, 1024)
+	var forger group
+	forger.do(func() error {
+		rng := rand.New(rand.NewPCG(e.seed, 6))
+		stranger := netip.MustParseAddrPort("203.0.113.7:4000")
+		for p := range seen {
+			for i := range 10 {
+				from := p.From
+				if i%3 == 2 {
+					from = stranger
+				}
+				n.Inject(from, p.To, forge(rng, p.Data))
+			}
+		}
+		return nil
+	})
+	n.SetFilter(func(p netsim.Packet) netsim.Verdict {
+		p.Data = bytes.Clone(p.Data)
+		select {
+		case seen <- p:
+		default: // not every one of a flood
+		}
+		return netsim.Verdict{Delay: held}
+	})
+	d, a, err := r.link()
+	if err == nil {
+		err = e.both(d, a, 0, 100, 300)
+	}
+	n.SetFilter(nil)
+	close(seen)
+	if err := errors.Join(err, forger.wait(e, "Inject")); err != nil {
+		return fmt.Errorf("amid forged packets: %w", err)
+	}
+	time.Sleep(held)
+	return r.unmoved(d, a, 100)
+}
+
+func networkReplayToRestarted(e *env, h Transport) error {
 	r, n, err := h.on(e)
 	if err != nil {
 		return err
@@ -163,35 +245,46 @@ func networkAmplification(e *env, h Transport) error {
 	if err != nil {
 		return err
 	}
-	stop()
-	door := netsim.AddrOf(r.l.Addr())
-	stranger, err := n.Host("203.0.113.7").ListenPacket(e, "udp", "")
-	if err != nil {
+	if err := e.both(d, a, 0, 10, 300); err != nil {
 		return err
 	}
-	defer stranger.Close()
-	rng := rand.New(rand.NewPCG(e.seed, 4))
-	for i, p := range rec.all() {
-		if p.To != door {
-			continue
-		}
-		for _, data := range [][]byte{p.Data, p.Data[:len(p.Data)*rng.IntN(100)/100], make([]byte, i)} {
-			if _, err := stranger.WriteTo(data, r.l.Addr()); err != nil {
-				return err
+	d.Close(core.CodeNormal, "")
+	if _, err := a.ended(h.Timeout); err != nil {
+		return err
+	}
+	dialer := netsim.AddrOf(a.RemoteAddr())
+	r.close()
+	stop()
+
+	door := netsim.AddrOf(r.l.Addr())
+	h.Addr = door.String()
+	again, err := h.openOn(e, r.t)
+	if err != nil {
+		return fmt.Errorf("at the address of a Listener that was closed: %w", err)
+	}
+	defer again.close()
+	replay := func(to func(p netsim.Packet) bool) {
+		for _, p := range rec.all() {
+			if to(p) {
+				n.Inject(p.From, p.To, p.Data)
+				time.Sleep(100 * time.Microsecond)
 			}
 		}
 	}
-	if err := r.unmoved(d, a, 0); err != nil {
-		return fmt.Errorf("after a stranger repeated what a dialer had sent: %w", err)
+	replay(func(p netsim.Packet) bool { return p.To == door })
+	n.Host(dialer.Addr().String()).NextPort(dialer.Port())
+	var g group
+	g.do(func() error {
+		replay(func(p netsim.Packet) bool { return p.To == dialer })
+		return nil
+	})
+	nd, na, err := again.link()
+	if err := errors.Join(err, g.wait(e, "Inject")); err != nil {
+		return fmt.Errorf("where packets of an earlier connection are replayed: %w", err)
 	}
-	time.Sleep(min(h.Timeout, 500*time.Millisecond)) // for answers that are repeated
-	route := n.Route(netsim.AddrOf(stranger.LocalAddr()), door)
-	in, out := route.Counters(), route.Back().Counters()
-	if in.SentBytes == 0 {
-		return fmt.Errorf("no packet of a Dial went to the Listener's address %v", door)
+	if err := e.both(nd, na, 0, 10, 300); err != nil {
+		return fmt.Errorf("where packets of an earlier connection are replayed: %w", err)
 	}
-	if out.SentBytes > in.SentBytes {
-		return fmt.Errorf("a stranger sent %d bytes, and was sent %d", in.SentBytes, out.SentBytes)
-	}
-	return nil
+	replay(func(netsim.Packet) bool { return true })
+	return again.unmoved(nd, na, 10)
 }

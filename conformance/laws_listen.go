@@ -165,51 +165,56 @@ func listenCloseEndsWaiting(e *env, h Transport) error {
 }
 
 func listenCloseWhileDialling(e *env, h Transport) error {
+	var rounds group
 	for round := range 6 {
-		r, err := h.open(e)
-		if err != nil {
-			return err
-		}
-		var g group
-		for range 3 {
-			g.do(func() error {
-				ctx, cancel := context.WithTimeout(e, e.dialDeadline())
-				defer cancel()
-				c, err := r.dial(ctx)
-				if err != nil {
-					return failedDial(c, err)
-				}
-				if _, err := r.read(c).ended(h.Timeout); err != nil {
-					return fmt.Errorf("the dialer's end of a connection that nobody holds: %w", err)
-				}
-				return nil
-			})
-		}
-		g.do(func() error {
-			for {
-				switch c, err := r.l.Accept(e); {
-				case err == nil:
-					r.keep(c)
-					g.do(func() error { c.Close(core.CodeShutdown, ""); return nil })
-				case !errors.Is(err, core.ErrClosed):
-					return fmt.Errorf("Accept on a Listener that is being closed returned %q, want core.ErrClosed", err)
-				default:
-					return nil
-				}
-			}
-		})
-		time.Sleep(time.Duration(round*round) * 100 * time.Microsecond)
-		g.do(r.l.Close)
-		_, err = withinExtra(e, h.Timeout, "a Dial to a Listener that is closed meanwhile, or its Accept,", func() (struct{}, error) {
-			g.wg.Wait()
-			return struct{}{}, g.first()
-		})
-		r.close()
-		if err != nil {
-			return err
-		}
+		rounds.do(func() error { return h.closeWhileDialling(e, time.Duration(round*round)*100*time.Microsecond) })
 	}
-	return nil
+	rounds.wg.Wait()
+	return rounds.first()
+}
+
+// closeWhileDialling closes a Listener so long after some have begun to dial it.
+func (h Transport) closeWhileDialling(e *env, after time.Duration) error {
+	r, err := h.open(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	var g group
+	for range 3 {
+		g.do(func() error {
+			ctx, cancel := context.WithTimeout(e, e.dialDeadline())
+			defer cancel()
+			c, err := r.dial(ctx)
+			if err != nil {
+				return failedDial(c, err)
+			}
+			if _, err := r.read(c).ended(h.Timeout); err != nil {
+				return fmt.Errorf("the dialer's end of a connection that nobody holds: %w", err)
+			}
+			return nil
+		})
+	}
+	g.do(func() error {
+		for {
+			switch c, err := r.l.Accept(e); {
+			case err == nil:
+				r.keep(c)
+				g.do(func() error { c.Close(core.CodeShutdown, ""); return nil })
+			case !errors.Is(err, core.ErrClosed):
+				return fmt.Errorf("Accept on a Listener that is being closed returned %q, want core.ErrClosed", err)
+			default:
+				return nil
+			}
+		}
+	})
+	time.Sleep(after)
+	g.do(r.l.Close)
+	_, err = withinExtra(e, h.Timeout, "a Dial to a Listener that is closed meanwhile, or its Accept,", func() (struct{}, error) {
+		g.wg.Wait()
+		return struct{}{}, g.first()
+	})
+	return err
 }
 
 func listenCloseTwice(e *env, h Transport) error {

@@ -28,18 +28,6 @@ var networkLaws = []law[Transport]{
 	{"Network/MTU",
 		"Where packets of more than 1,200 bytes vanish, connections are made, and messages of the floors' sizes arrive.",
 		networkMTU},
-	{"Network/Blackout",
-		"A blackout much shorter than Timeout ends no connection, and costs no Reliable message.",
-		networkBlackout},
-	{"Network/Forged",
-		"Garbage that comes from a peer's address changes nothing.",
-		networkForged},
-	{"Network/Replay",
-		"Packets that come a second time, later, change nothing: no message, no connection, no end.",
-		networkReplay},
-	{"Network/Amplification",
-		"A source that has not proven its address gets no more bytes than it sent, and no connection.",
-		networkAmplification},
 }
 
 // on opens a room on a simulated network.
@@ -241,22 +229,4 @@ func networkMTU(e *env, h Transport) error {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return nil
-}
-
-func networkBlackout(e *env, h Transport) error {
-	r, n, err := h.on(e)
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	defer r.close()
-	d, a, err := r.link()
-	if err != nil {
-		return err
-	}
-	n.Blackout(min(h.Timeout/4, time.Second))
-	var g group
-	g.do(func() error { return e.carry(d, a, 0, 20, 200) })
-	g.do(func() error { return e.carry(a, d, 0, 20, 200) })
-	return g.wait(e, "a connection after a blackout")
 }

@@ -174,9 +174,12 @@ func sendRefusedNeverArrives(e *env, h Transport) error {
 // flood sends numbered Unreliable messages for a peer that does not read: more than may
 // ever wait. It stops before an adapter may take the peer for silent.
 func (e *env) flood(c core.Conn, timeout time.Duration) (sent int, err error) {
-	size := min(1024, c.MaxSize(core.Unreliable))
+	size, enough := min(1024, c.MaxSize(core.Unreliable)), 2*most
+	if e.virtual { // no time passes, and no more is needed
+		enough = most / 8
+	}
 	stop := time.Now().Add(min(timeout/2, 3*time.Second))
-	for ; sent*size < 2*most && time.Now().Before(stop); sent++ {
+	for ; sent*size < enough && time.Now().Before(stop); sent++ {
 		start := time.Now()
 		if err := c.Send(core.Unreliable, message(sent, size)); err != nil {
 			return 0, fmt.Errorf("Send of Unreliable message %d to a peer that does not read: %w", sent, err)

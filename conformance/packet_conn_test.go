@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -26,13 +27,16 @@ const (
 type packetConn struct {
 	t    *packets
 	pc   net.PacketConn
-	to   net.Addr
 	id   uint64
 	free func() // gives the socket back
 	more chan struct{}
 	done chan struct{} // closed when it may be forgotten
 
 	mu     sync.Mutex
+	to     net.Addr
+	moves  int    // of the dialer
+	pings  uint32 // sent
+	pinged uint32 // received
 	err    *core.CloseError
 	over   bool
 	heard  time.Time
@@ -50,6 +54,7 @@ type packetConn struct {
 	seen   map[uint32]bool
 
 	looseSent uint32
+	hoard     [][]byte
 }
 
 func newPacketConn(t *packets, pc net.PacketConn, to net.Addr, id uint64) *packetConn {
@@ -66,16 +71,29 @@ func (c *packetConn) read() {
 	buf := make([]byte, 2048)
 	for {
 		n, _, err := c.pc.ReadFrom(buf)
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
 		}
+		if err != nil {
+			continue
+		}
 		switch kind, id, body, ok := c.t.unpack(buf[:n]); {
+		case ok && id == c.id && kind == kindProbe:
+			c.mu.Lock()
+			c.write(kindProved, body)
+			c.mu.Unlock()
 		case ok && id == c.id:
 			c.handle(kind, body)
 		case !ok && c.t.bug == "ends on garbage":
 			c.end(&core.CloseError{Code: core.CodeProtocol})
 		}
 	}
+}
+
+func (c *packetConn) welcome() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.write(kindWelcome, nil)
 }
 
 func (c *packetConn) tick() {
@@ -88,27 +106,53 @@ func (c *packetConn) tick() {
 			return
 		case now := <-tick.C:
 			c.mu.Lock()
-			if now.Sub(c.heard) > c.t.timeout {
-				c.endLocked(&core.CloseError{Code: core.CodeTimeout})
-			}
-			for i := range c.sentAt {
-				if now.Sub(c.sentAt[i]) > packetRepeat {
-					if c.tries++; c.t.bug == "impatient" && c.tries > len(c.sentAt) {
-						c.endLocked(&core.CloseError{Code: core.CodeTimeout})
-					}
-					if c.t.bug == "bye once" && c.parts[i][4]&partBye != 0 {
-						continue
-					}
-					c.sentAt[i] = now
-					c.write(kindData, c.parts[i])
-				}
-			}
-			c.mu.Unlock()
+			c.watch(now)
+			c.repeat(now)
 			if now.Sub(pinged) > c.t.timeout/5 {
 				pinged = now
-				c.write(kindPing, nil)
+				c.pings++
+				c.write(kindPing, append(binary.BigEndian.AppendUint32(nil, c.pings), make([]byte, 20)...))
 			}
+			c.mu.Unlock()
 		}
+	}
+}
+
+// watch ends the connection when the peer fell silent.
+func (c *packetConn) watch(now time.Time) {
+	timeout := c.t.timeout
+	switch c.t.bug {
+	case "hasty":
+		timeout /= 4
+	case "hears itself":
+		return
+	case "tired":
+		if c.pings > 5000 {
+			timeout = 0
+		}
+	}
+	if now.Sub(c.heard) > timeout {
+		c.endLocked(&core.CloseError{Code: core.CodeTimeout})
+	}
+}
+
+// repeat sends again what was not acknowledged.
+func (c *packetConn) repeat(now time.Time) {
+	for i := range c.sentAt {
+		if now.Sub(c.sentAt[i]) > packetRepeat {
+			if c.tries++; c.t.bug == "impatient" && c.tries > len(c.sentAt) {
+				c.endLocked(&core.CloseError{Code: core.CodeTimeout})
+			}
+			if c.t.bug == "bye once" && c.parts[i][4]&partBye != 0 {
+				continue
+			}
+			c.sentAt[i] = now
+			c.write(kindData, c.parts[i])
+		}
+	}
+	if len(c.hoard) > 0 && now.Nanosecond()/5e6%3 == 0 {
+		c.write(kindLoose, c.hoard[0])
+		c.hoard = c.hoard[1:]
 	}
 }
 
@@ -119,7 +163,14 @@ func (c *packetConn) handle(kind byte, body []byte) {
 		return
 	}
 	c.heard = time.Now()
+	if c.t.bug == "comes back" && c.err != nil && c.err.Code == core.CodeTimeout {
+		c.err = nil
+	}
 	switch kind {
+	case kindPing:
+		if len(body) > 4 {
+			c.pinged = max(c.pinged, binary.BigEndian.Uint32(body))
+		}
 	case kindData:
 		if len(body) >= 5 {
 			c.data(binary.BigEndian.Uint32(body), body[4:])
@@ -209,8 +260,14 @@ func (c *packetConn) Send(d core.Delivery, msg []byte) error {
 	case len(msg) > limit:
 		return &core.TooLargeError{Size: len(msg), Max: limit, Delivery: d}
 	case d == core.Unreliable:
-		c.write(kindLoose, append(binary.BigEndian.AppendUint32(nil, c.looseSent), msg...))
+		p := append(binary.BigEndian.AppendUint32(nil, c.looseSent), msg...)
 		c.looseSent++
+		switch {
+		case c.t.bug == "hoards":
+			c.hoard = append(c.hoard, p)
+		case c.t.bug != "careless" || c.looseSent%3 != 0:
+			c.write(kindLoose, p)
+		}
 		return nil
 	case c.queued+len(msg) > packetQueue:
 		return core.ErrBackpressure
@@ -301,10 +358,18 @@ func (c *packetConn) Close(code core.Code, reason string) error {
 	return nil
 }
 
-func (c *packetConn) RemoteAddr() net.Addr { return c.to }
+func (c *packetConn) RemoteAddr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.to
+}
 
 func (c *packetConn) Stats() core.Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return core.Stats{Queued: c.queued}
+	s := core.Stats{Queued: c.queued}
+	if c.t.bug == "guesses" {
+		s.RTT = time.Millisecond
+	}
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"hash/maphash"
 	"net"
@@ -30,9 +31,14 @@ const (
 	kindData  // number, flags, part of a Reliable message
 	kindLoose // number, Unreliable message
 	kindAck
-	kindPing
+	kindPing   // number
+	kindProbe  // asks an address from which a new ping came for a proof
+	kindProved // with the proof
 	packetHead = 13
 )
+
+// packetFull is how long a hello must be.
+const packetFull = 1200
 
 func (t *packets) packet(kind byte, id uint64, body []byte) []byte {
 	p := make([]byte, packetHead, packetHead+len(body))
@@ -63,7 +69,12 @@ type packetListener struct {
 	closed bool
 	conns  map[uint64]*packetConn
 	known  map[uint64]bool // ids that were used
+
+	strangers [][]byte
 }
+
+// packetSeed is for Listeners that do not make their own.
+var packetSeed = maphash.MakeSeed()
 
 func (t *packets) Listen(ctx context.Context, addr string) (core.Listener, error) {
 	pc, err := t.open(ctx, "udp", addr)
@@ -72,6 +83,9 @@ func (t *packets) Listen(ctx context.Context, addr string) (core.Listener, error
 	}
 	l := &packetListener{t: t, pc: pc, seed: maphash.MakeSeed(), queue: make(chan *packetConn, 128), done: make(chan struct{}),
 		conns: make(map[uint64]*packetConn), known: make(map[uint64]bool)}
+	if t.bug == "same cookies" {
+		l.seed = packetSeed
+	}
 	go l.read()
 	return l, nil
 }
@@ -80,8 +94,11 @@ func (l *packetListener) read() {
 	buf := make([]byte, 2048)
 	for {
 		n, from, err := l.pc.ReadFrom(buf)
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) || err != nil && l.t.bug == "dies of an error" {
 			return
+		}
+		if err != nil {
+			continue
 		}
 		kind, id, body, ok := l.t.unpack(buf[:n])
 		l.mu.Lock()
@@ -91,16 +108,58 @@ func (l *packetListener) read() {
 		case !ok && l.t.bug == "ends on garbage" && c != nil:
 			c.end(&core.CloseError{Code: core.CodeProtocol})
 		case !ok:
-		case kind == kindHello && l.t.bug == "talkative":
-			l.pc.WriteTo(l.t.packet(kindCookie, id, append(l.cookie(id, from), make([]byte, 400)...)), from)
-		case kind == kindHello && n >= 64:
-			l.pc.WriteTo(l.t.packet(kindCookie, id, l.cookie(id, from)), from)
+		case kind == kindHello && (n >= packetFull || l.t.bug == "short hello"):
+			l.answer(id, from)
 		case kind == kindConnect && string(body) == string(l.cookie(id, from)):
 			l.admit(id, from)
-		case c != nil && from.String() == c.to.String():
+		case c != nil && l.elsewhere(c, kind, body, from):
+		case c != nil:
 			c.handle(kind, body)
+		case l.t.bug == "adopts" && kind == kindPing:
+			l.admit(id, from)
 		}
 	}
+}
+
+// answer sends a cookie to who said hello.
+func (l *packetListener) answer(id uint64, from net.Addr) {
+	times, body := 1, l.cookie(id, from)
+	switch l.t.bug {
+	case "talkative":
+		body = append(body, make([]byte, 400)...)
+	case "insistent":
+		times = 5
+	case "keeps strangers":
+		l.strangers = append(l.strangers, make([]byte, 4<<10))
+	case "attends to strangers":
+		go func() { <-l.done }()
+	}
+	for range times {
+		l.pc.WriteTo(l.t.packet(kindCookie, id, body), from)
+	}
+}
+
+// elsewhere deals with a packet for c from where it is not, as far as that concerns its
+// address, and reports whether that was all.
+func (l *packetListener) elsewhere(c *packetConn, kind byte, body []byte, from net.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if from.String() == c.to.String() {
+		return false
+	}
+	proof := l.cookie(c.id+uint64(c.moves), from)
+	switch {
+	case l.t.bug == "stays":
+		return true
+	case l.t.bug == "follows":
+		c.to = from
+	case kind == kindProved && string(body) == string(proof):
+		c.to = from
+		c.moves++
+	case kind == kindPing && len(body) > 4 && binary.BigEndian.Uint32(body) > c.pinged:
+		l.pc.WriteTo(l.t.packet(kindProbe, c.id, proof), from)
+	}
+	return false
 }
 
 func (l *packetListener) cookie(id uint64, from net.Addr) []byte {
@@ -114,8 +173,13 @@ func (l *packetListener) admit(id uint64, from net.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.conns[id]; c != nil {
-		c.write(kindWelcome, nil)
+		c.welcome()
 		return
+	}
+	for _, c := range l.conns {
+		if l.t.bug == "one per address" && c.RemoteAddr().String() == from.String() {
+			return
+		}
 	}
 	if l.closed || len(l.queue) == cap(l.queue) || l.known[id] && l.t.bug != "forgetful" {
 		return
@@ -132,7 +196,7 @@ func (l *packetListener) admit(id uint64, from net.Addr) {
 		}
 	}
 	l.queue <- c
-	c.write(kindWelcome, nil)
+	c.welcome()
 }
 
 func (l *packetListener) Accept(ctx context.Context) (core.Conn, error) {
@@ -195,9 +259,12 @@ func (t *packets) dial(ctx context.Context, addr string) (core.Conn, error) {
 	var random [8]byte
 	rand.Read(random[:])
 	id := binary.BigEndian.Uint64(random[:])
-	pad := 64
-	if t.bug == "large packets" {
+	pad := packetFull - packetHead
+	switch t.bug {
+	case "large packets":
 		pad = 1400
+	case "short hello":
+		pad = 64
 	}
 	ask := t.packet(kindHello, id, make([]byte, pad))
 	buf := make([]byte, 2048)

@@ -105,6 +105,7 @@ func (h Transport) options() (Transport, options) {
 func transportLaws() []law[Transport] {
 	return slices.Concat(
 		dialLaws, listenLaws, acceptLaws, strangerLaws, sendLaws, recvLaws, sizeLaws, orderLaws, closeLaws, endLaws,
-		dropLaws, statsLaws, wrapLaws, concurrencyLaws, silenceLaws, streamLaws, networkLaws, leakLaws,
+		dropLaws, statsLaws, wrapLaws, concurrencyLaws, silenceLaws, streamLaws,
+		networkLaws, lossLaws, linkLaws, outageLaws, hostileLaws, spoofLaws, moveLaws, socketLaws, leakLaws,
 	)
 }
