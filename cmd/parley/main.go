@@ -25,7 +25,9 @@ type command struct {
 // errUsage is returned by a command whose arguments do not fit.
 var errUsage = errors.New("wrong arguments")
 
-func commands() []*command { return []*command{keyCommand(), pingCommand(), versionCommand()} }
+func commands() []*command {
+	return []*command{keyCommand(), pingCommand(), matchesCommand(), showCommand(), diffCommand(), versionCommand()}
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
