@@ -26,6 +26,8 @@ const (
 	// so long that the true server would have been heard.
 	hintHellos = 4
 	hintHolds  = 1500 * time.Millisecond
+
+	maxAnswers = 64 // that wait to be looked at
 )
 
 // dialer is a dial under way, and then what reads for its Link.
@@ -67,7 +69,7 @@ type answer struct {
 func newDialer(cfg ClientConfig, pin string, pc net.PacketConn, targets []netip.AddrPort) *dialer {
 	d := &dialer{
 		cfg: cfg, pin: pin, sock: newSocket(pc), cid: randomID(), targets: targets,
-		answers: make(chan answer, 8), broken: make(chan struct{}),
+		answers: make(chan answer, maxAnswers), broken: make(chan struct{}),
 	}
 	go d.sock.read(d.take, d.ended)
 	return d
@@ -205,10 +207,15 @@ func (d *dialer) answer(a answer) (*Link, error) {
 // read reads a handshake message, which answers one of the attempts, or nothing.
 func (d *dialer) read(msg []byte, from netip.AddrPort, refused bool) (*attempt, []byte, secrets) {
 	for _, a := range slices.Backward(d.attempts) {
-		if a.to == from {
-			if payload, keys, err := a.shake.read(msg, refused); err == nil {
-				return a, payload, keys
-			}
+		if a.to != from {
+			continue
+		}
+		payload, keys, err := a.shake.read(msg, refused)
+		if err != nil && !refused && d.cfg.PSK != [32]byte{} {
+			payload, keys, err = a.shake.read(msg, true)
+		}
+		if err == nil {
+			return a, payload, keys
 		}
 	}
 	return nil, nil, secrets{}

@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,8 +211,11 @@ func TestForgedPackets(t *testing.T) {
 		rng := mathrand.New(mathrand.NewPCG(1, 2))
 		w := &world{t: t, net: netsim.NewNetwork(1), key: seeded(t, 1), accept: make(chan *end, 16)}
 		w.net.SetLink(lan)
+		var mu sync.Mutex
 		var last []byte
 		forge := func(p []byte, from, to netip.AddrPort) {
+			mu.Lock()
+			defer mu.Unlock()
 			if p[0]&flagSealed == 0 {
 				return
 			}

@@ -7,8 +7,8 @@ import (
 )
 
 // dial names one handshake: where it comes from, the id that the client chose, and a
-// hash of its message. With the message, since whoever sees the id on the wire could
-// otherwise take the place of the true one with a message of his own.
+// hash of its hello. With the hash, since whoever sees the id on the wire could
+// otherwise take the place of the true hello with one of his own.
 type dial struct {
 	addr netip.AddrPort
 	cid  uint64
@@ -24,11 +24,22 @@ type half struct {
 	over  bool          // it is not open any more
 	place *list.Element // in one of the lists
 
-	answer   []byte        // the packet, sent once for each hello and never by itself
-	answered time.Duration // when; negative if more than once
+	answer   []byte        // the packet, sent in answer to a hello and never by itself
+	answered time.Duration // when it was sent last
+	repeated bool          // it was sent more than once
 
 	// What a confirmation needs, and nil without it.
 	*shaken
+}
+
+// again returns what to answer to the hello that comes again: nothing if a worker has it,
+// if it was confirmed, or if it was answered just now.
+func (h *half) again(now time.Duration) []byte {
+	if len(h.answer) == 0 || now-h.answered < helloEvery/2 {
+		return nil
+	}
+	h.answered, h.repeated = now, true
+	return h.answer
 }
 
 // shaken is what a handshake leaves that was not refused.

@@ -250,9 +250,13 @@ func (l *Listener) confirm(h *half, p []byte, from netip.AddrPort) {
 		return
 	}
 	with := h.shaken
+	var rtt time.Duration
+	if !h.repeated { // else nobody knows which of them was heard
+		rtt = l.now() - h.answered
+	}
 	k, err := newLink(linkConfig{
 		sock: l.sock, release: l.forget, addr: h.dial.addr, local: with.cid, remote: h.dial.cid, send: with.keys.toClient, in: with.in,
-		server: true, user: with.pass.User, idle: l.cfg.Idle, peerIdle: with.idle, rtt: l.since(h.answered),
+		server: true, user: with.pass.User, idle: l.cfg.Idle, peerIdle: with.idle, rtt: rtt,
 	})
 	l.mu.Lock()
 	h.answer = nil
@@ -311,14 +315,6 @@ func (l *Listener) turnAway(k *Link) {
 		k.counted = false
 		l.live--
 	}
-}
-
-// since returns how long ago a time was, or 0 if it is negative and thus not known.
-func (l *Listener) since(t time.Duration) time.Duration {
-	if t < 0 {
-		return 0
-	}
-	return l.now() - t
 }
 
 // deaf stands on a Link that is only told to go.

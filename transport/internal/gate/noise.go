@@ -146,11 +146,11 @@ func (s *clientShake) start(conf noise.Config) (*noise.HandshakeState, []byte, e
 }
 
 // read reads the server's message. Each call starts anew, since a forged message must
-// not spoil the true one. A refusal is read with a pre-shared key of zeros: who holds
-// a bad token could not read it otherwise.
-func (s *clientShake) read(msg []byte, refused bool) (payload []byte, keys secrets, err error) {
+// not spoil the true one. The pre-shared key is zeros in a refusal, as who holds a bad
+// token could not read it otherwise, and in a welcome of a server that wants no token.
+func (s *clientShake) read(msg []byte, zeros bool) (payload []byte, keys secrets, err error) {
 	conf := s.config
-	if refused {
+	if zeros {
 		conf.PresharedKey = make([]byte, 32)
 	}
 	h, _, err := s.start(conf)

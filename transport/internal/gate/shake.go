@@ -12,14 +12,11 @@ import (
 
 // knock takes a hello whose sender has proven the address that it sends from.
 func (l *Listener) knock(h hello, from netip.AddrPort, now time.Duration) {
-	d := dial{from, h.cid, maphash.Bytes(l.seed, h.noise)}
+	d := dial{from, h.cid, l.mark(h)}
 	l.mu.Lock()
 	l.halves.expire(now)
 	if known := l.halves.known[d]; known != nil {
-		answer := known.answer
-		if len(answer) > 0 { // else a worker has it, or it was confirmed
-			known.answered = -1
-		}
+		answer := known.again(now)
 		l.mu.Unlock()
 		if len(answer) > 0 {
 			l.sock.write(answer, from)
@@ -38,6 +35,15 @@ func (l *Listener) knock(h hello, from netip.AddrPort, now time.Duration) {
 		l.workers++
 		go l.work()
 	}
+}
+
+// mark returns what tells a hello from others with its id.
+func (l *Listener) mark(h hello) uint64 {
+	var m maphash.Hash
+	m.SetSeed(l.seed)
+	m.Write(h.cookie[:])
+	m.Write(h.noise)
+	return m.Sum64()
 }
 
 // job is a hello that waits for a worker.
@@ -144,10 +150,7 @@ func (l *Listener) answer(h *half, s serverShake, typ byte, psk [32]byte, payloa
 		l.mu.Unlock()
 		return
 	}
-	h.answer = appendAnswer(nil, typ, l.cfg.Kind, h.dial.cid, msg)
-	if h.answered == 0 {
-		h.answered = l.now()
-	}
+	h.answer, h.answered = appendAnswer(nil, typ, l.cfg.Kind, h.dial.cid, msg), l.now()
 	if with != nil {
 		l.halves.confirmable(h, with)
 	} else {

@@ -131,6 +131,23 @@ func TestTokensRefused(t *testing.T) {
 	})
 }
 
+// A server that wants no token takes a client that has one.
+func TestNeedlessToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r register
+		w := newWorld(t, lan, nil)
+		c, err := w.dial(t.Context(), r.token("alice"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := <-w.accept
+		if c.send("x"); <-s.packets != "x" || s.link.Identity() != "" {
+			t.Error("lost")
+		}
+		w.close(c, s)
+	})
+}
+
 // Somebody sees a player's hello on its way, and is quicker. He cannot use the token, nor
 // spend it, nor take the places of its owner.
 func TestTokenThief(t *testing.T) {
@@ -171,6 +188,10 @@ func TestTokenThief(t *testing.T) {
 				}
 				w.net.Inject(at, server, appendHello(nil, hello{kind: KindUDP, cid: h.cid, cookie: mine.cookie, noise: h.noise}))
 			}
+			// The player's message with another cookie of the player's, which he can ask for.
+			other := bytes.Clone(p)
+			other[plainHeader] ^= 1
+			w.net.Inject(from, server, other)
 			mine.cookie = h.cookie
 			for i := range 10 { // other messages from the player's address, which he can forge
 				noise := bytes.Clone(h.noise)
