@@ -26,6 +26,7 @@ type chunk struct {
 
 type row struct {
 	obj    *Object
+	pos    *Position2D // the object's; may be nil
 	weight int
 	once   []byte   // what travels once
 	blobs  [][]byte // the values that are no numbers
@@ -104,7 +105,7 @@ func (k *chunk) grow() {
 func (k *chunk) occupy(o *Object, once []byte) error {
 	r := &k.rows[o.row]
 	k.weight += k.class.rowWeight(len(once)) - r.weight
-	r.obj, r.once, r.weight = o, once, k.class.rowWeight(len(once))
+	r.obj, r.pos, r.once, r.weight = o, o.pos, once, k.class.rowWeight(len(once))
 	k.live++
 	vals := k.vals(o.row)
 	vals[colID], vals[colOwner] = int64(o.id), int64(o.owner)
@@ -131,7 +132,7 @@ func (k *chunk) free(n int) {
 	k.weight += empty - r.weight
 	k.live--
 	clear(r.blobs)
-	r.obj, r.once, r.weight = nil, nil, empty
+	r.obj, r.pos, r.once, r.weight = nil, nil, nil, empty
 	clear(k.vals(n))
 	k.dirty = true
 	w.stores[k.class.number].reopen(k)

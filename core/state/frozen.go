@@ -60,8 +60,8 @@ func (f *Frozen) add(k *chunk) {
 			f.blobs = append(f.blobs, r.blobs...)
 			r.lent = math.MaxUint64
 		}
-		if pos > 0 && r.obj != nil { // as it is, and not in steps
-			p, cols := r.obj.pos, f.vals[at+i*n+pos:]
+		if p := r.pos; p != nil { // as it is, and not in steps
+			cols := f.vals[at+i*n+pos:]
 			cols[3] = int64(math.Float64bits(p.vel.Y))
 			cols[2] = int64(math.Float64bits(p.vel.X))
 			cols[1] = int64(math.Float64bits(p.at.Y))
