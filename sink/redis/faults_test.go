@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/parley-net/parley/core"
@@ -208,6 +210,40 @@ func TestBrokenParts(t *testing.T) {
 			}
 		}
 		same(t, "snapshots", ticks(t, s, "m"), span(1, 1, 2))
+	})
+}
+
+// TestTwice writes with a caller's client that sends commands again: Redis gets each of
+// them twice in turn, and the first time stands.
+func TestTwice(t *testing.T) {
+	bubble(t, redis.Config{}, func(t *testing.T, w *wire, _ *miniredis.Miniredis, s *redis.Sink) {
+		write(t, s, large("warm", 1, 2*redis.MaxPart)) // Redis knows the scripts
+		put(t, s, event("warm", 1, 1))
+		db := goredis.NewClient(&goredis.Options{Dialer: w.dial, ContextTimeoutEnabled: true, MaxRetries: 2})
+		t.Cleanup(func() { db.Close() })
+		again := open(t, redis.Config{Client: db})
+		x := large("m", 0, 2*redis.MaxPart+redis.MaxPart/2)
+		const answer = len("$2\r\nOK\r\n") // of a script
+		commands := uint64(0)
+		for ; ; commands++ {
+			x.Tick = commands
+			w.set(&fault{up: -1, down: int(commands)*answer + 1, once: true})
+			write(t, again, x)
+			put(t, again, events("m", 1, commands*5+1, commands*5+5)...)
+			if w.now() != nil {
+				break // it had no more commands
+			}
+			back, err := s.Latest(t.Context(), "m")
+			if err != nil || string(text(t, back)) != string(text(t, x)) {
+				t.Errorf("the latest is something else: tick %d, %v", back.Tick, err)
+			}
+		}
+		w.set(nil)
+		if commands < 5 {
+			t.Errorf("%d commands came twice", commands)
+		}
+		same(t, "snapshots", ticks(t, s, "m"), span(1, 0, commands))
+		same(t, "events", seqs(t, s, "m"), span(1, 1, commands*5+5))
 	})
 }
 

@@ -27,6 +27,7 @@ type fault struct {
 	up, down int           // bytes that go through before it breaks; below zero means all
 	mute     bool          // answers are thrown away
 	delay    time.Duration // before each piece of an answer
+	once     bool          // it is over when a connection broke
 }
 
 // set decides on the fault of connections that are, and that will be. Nil means none.
@@ -138,7 +139,11 @@ func (w *wire) down(l *link) func([]byte) ([]byte, bool) {
 			return nil, true
 		}
 		time.Sleep(f.delay)
-		return cut(b, &l.down, f.down)
+		b, more := cut(b, &l.down, f.down)
+		if !more && f.once {
+			w.set(nil)
+		}
+		return b, more
 	}
 }
 
