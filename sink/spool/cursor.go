@@ -127,6 +127,7 @@ func (c *cursor) next() (f frame, err error) {
 			c.open = seg.number
 		}
 		if f, err = c.in.frame(c.at.off, seg.size, seg.salt); err != nil {
+			c.in.close() // only read; the next call looks at the disk again
 			return f, core.Errorf(core.ErrMalformed, "%s is damaged at byte %d: %w", c.j.file(seg.number), c.at.off, err)
 		}
 		return f, nil

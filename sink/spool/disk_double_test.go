@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	osdisk "github.com/parley-net/parley/sink/internal/disk"
@@ -23,18 +24,32 @@ type memDisk struct {
 	gone   bool // the process that used it has died
 
 	ops       int
-	syncs     int           // of files
-	syncTakes time.Duration // each of them
+	syncs     int          // of files
+	syncTakes atomic.Int64 // nanoseconds, each of them
 	// fault is asked before everything that changes the disk. An error is what that
 	// returns; a write of which it says short gets half way.
 	fault func(op int, what string) (short bool, err error)
 	// opens is told of files before they are opened; nil is not.
-	opens func(name string)
+	opens atomic.Pointer[func(name string)]
 }
 
 type memFile struct {
 	data   []byte
 	synced []byte
+}
+
+// fail sets what fails from now on.
+func (d *memDisk) fail(fault func(op int, what string) (short bool, err error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fault = fault
+}
+
+// count returns how many operations there were.
+func (d *memDisk) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ops
 }
 
 func newMemDisk() *memDisk {
@@ -154,8 +169,8 @@ func (d *memDisk) Create(name string) (file, error) {
 }
 
 func (d *memDisk) Open(name string) (file, error) {
-	if d.opens != nil {
-		d.opens(name)
+	if opens := d.opens.Load(); opens != nil {
+		(*opens)(name)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -246,7 +261,7 @@ func (h handle) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func (h handle) Sync() error {
-	time.Sleep(h.d.syncTakes)
+	time.Sleep(time.Duration(h.d.syncTakes.Load()))
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
 	if _, err := h.d.change("sync"); err != nil {

@@ -136,7 +136,7 @@ func TestDiskFaults(t *testing.T) {
 				for nth := 1; ; nth += step {
 					store, disk := newShop(), newMemDisk()
 					seen, hit := 0, false
-					disk.fault = func(op int, what string) (bool, error) {
+					disk.fail(func(op int, what string) (bool, error) {
 						if c.what != "" && what != c.what {
 							return false, nil
 						}
@@ -145,7 +145,7 @@ func TestDiskFaults(t *testing.T) {
 							return c.short, c.err
 						}
 						return false, nil
-					}
+					})
 					a := live(t, store, disk)
 					var power *rand.Rand // the process is killed, or the power goes
 					if nth%2 == 0 {
@@ -198,13 +198,13 @@ func TestPowerLoss(t *testing.T) {
 			hit := false
 			for seed := range *losses {
 				store, disk := newShop(), newMemDisk()
-				disk.fault = func(n int, what string) (bool, error) {
+				disk.fail(func(n int, what string) (bool, error) {
 					if n >= op {
 						hit = true
 						return n == op && seed%2 == 0, errors.New("the power is out")
 					}
 					return false, nil
-				}
+				})
 				a := live(t, store, disk)
 				heal(t, store, disk.survive(rand.New(rand.NewPCG(seed, uint64(op)))), a)
 				if t.Failed() {
@@ -229,15 +229,15 @@ func TestPoisoned(t *testing.T) {
 		s, err := New(Config{Dir: "spool", disk: disk, Sink: store.open(), Seed: 1})
 		must(t, err)
 		put(t, s, eventsOf("m", 1, 10)...)
-		disk.fault = func(op int, what string) (bool, error) {
+		disk.fail(func(op int, what string) (bool, error) {
 			if what == "sync" {
 				return false, syscall.EIO
 			}
 			return false, nil
-		}
+		})
 		_, first := s.WriteEvents(t.Context(), eventsOf("m", 11, 12))
-		disk.fault = nil // the disk says that all is well
-		ops := disk.ops
+		disk.fail(nil) // the disk says that all is well
+		ops := disk.count()
 		for range 3 {
 			n, again := s.WriteEvents(t.Context(), eventsOf("m", 11, 12))
 			snapErr := s.WriteSnapshot(t.Context(), snapshot("m", 1, 1))
@@ -247,8 +247,8 @@ func TestPoisoned(t *testing.T) {
 				}
 			}
 		}
-		if disk.ops != ops {
-			t.Errorf("%d operations on a disk that cannot be trusted", disk.ops-ops)
+		if disk.count() != ops {
+			t.Errorf("%d operations on a disk that cannot be trusted", disk.count()-ops)
 		}
 		store.set(nil)
 		must(t, s.Close(within(t, time.Minute)))
@@ -267,12 +267,12 @@ func TestDiskErrors(t *testing.T) {
 		{"lock", syscall.EROFS}, {"create", syscall.EACCES}, {"write", syscall.ENOSPC}, {"sync", syscall.EIO}, {"sync folder", syscall.EIO},
 	} {
 		disk, store := newMemDisk(), newShop()
-		disk.fault = func(_ int, what string) (bool, error) {
+		disk.fail(func(_ int, what string) (bool, error) {
 			if what == c.what {
 				return false, c.err
 			}
 			return false, nil
-		}
+		})
 		_, err := New(Config{Dir: "spool", disk: disk, Sink: store.open()})
 		if !errors.Is(err, c.err) {
 			t.Errorf("%s fails: New returned %v", c.what, err)
@@ -280,7 +280,7 @@ func TestDiskErrors(t *testing.T) {
 		if disk.locked {
 			t.Errorf("%s fails, and the folder stays locked: %v", c.what, err)
 		}
-		disk.fault = nil
+		disk.fail(nil)
 		s, err := New(Config{Dir: "spool", disk: disk, Sink: store.open()})
 		must(t, err)
 		put(t, s, event("m", 1))
@@ -295,7 +295,9 @@ func TestGroup(t *testing.T) {
 		store.set(down)
 		s, err := New(Config{Dir: "spool", disk: disk, Sink: store.open(), Seed: 1})
 		must(t, err)
-		disk.syncs, disk.syncTakes = 0, 10*time.Millisecond
+		synctest.Wait()
+		syncs := disk.syncs
+		disk.syncTakes.Store(int64(10 * time.Millisecond))
 		start := time.Now()
 		done := make(chan time.Duration, 100)
 		for i := range cap(done) {
@@ -309,8 +311,9 @@ func TestGroup(t *testing.T) {
 				t.Errorf("a write took %v, two fsyncs take 20 ms", d)
 			}
 		}
-		if disk.syncs > 2 {
-			t.Errorf("%d fsyncs for %d writes at once", disk.syncs, cap(done))
+		synctest.Wait()
+		if n := disk.syncs - syncs; n > 2 {
+			t.Errorf("%d fsyncs for %d writes at once", n, cap(done))
 		}
 		// A lone writer does not wait for others.
 		start = time.Now()

@@ -210,7 +210,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		want := slices.DeleteFunc(numbers(1, 400), func(n uint64) bool { return picky.refuse[n] != nil })
-		if got := store.events["m"]; !slices.Equal(got, want) {
+		if got := store.first(store.events, "m"); !slices.Equal(got, want) {
 			t.Errorf("stored in this order: %v", got)
 		}
 		// A reader misses nothing.
@@ -256,21 +256,21 @@ func TestRefusedDiskFull(t *testing.T) {
 		must(t, err)
 		store.set(down)
 		put(t, s, eventsOf("m", 1, 5)...)
-		disk.fault = func(_ int, what string) (bool, error) {
+		disk.fail(func(_ int, what string) (bool, error) {
 			if what == "create" {
 				return false, syscall.ENOSPC
 			}
 			return false, nil
-		}
+		})
 		store.set(nil)
 		time.Sleep(time.Minute)
-		if st := s.Stats(); !slices.Equal(store.events["m"], numbers(1, 2)) || !errors.Is(st.StoreErr, syscall.ENOSPC) || !errors.Is(st.StoreErr, core.ErrUnsupported) {
-			t.Errorf("stored %v; %+v", store.events["m"], st)
+		if st := s.Stats(); !slices.Equal(store.first(store.events, "m"), numbers(1, 2)) || !errors.Is(st.StoreErr, syscall.ENOSPC) || !errors.Is(st.StoreErr, core.ErrUnsupported) {
+			t.Errorf("stored %v; %+v", store.first(store.events, "m"), st)
 		}
-		disk.fault = nil
+		disk.fail(nil)
 		time.Sleep(time.Minute)
-		if seqs, _ := stored(t, s, "m"); !slices.Equal(store.events["m"], []uint64{1, 2, 4, 5}) || !slices.Equal(seqs, numbers(1, 5)) || s.Stats().Refused != 1 {
-			t.Errorf("stored %v, read %v; %+v", store.events["m"], seqs, s.Stats())
+		if seqs, _ := stored(t, s, "m"); !slices.Equal(store.first(store.events, "m"), []uint64{1, 2, 4, 5}) || !slices.Equal(seqs, numbers(1, 5)) || s.Stats().Refused != 1 {
+			t.Errorf("stored %v, read %v; %+v", store.first(store.events, "m"), seqs, s.Stats())
 		}
 		_ = s.Close(within(t, time.Second)) // says what was refused
 	})

@@ -179,12 +179,13 @@ func TestReadMeanwhile(t *testing.T) {
 		put(t, s, eventsOf("m", 1, 100)...) // more than a segment
 		synctest.Wait()
 		var met atomic.Bool
-		disk.opens = func(name string) {
+		opens := func(name string) {
 			if strings.HasPrefix(name, "events") && met.CompareAndSwap(false, true) {
 				store.set(func(call, n int) act { return act{some: true, err: core.ErrUnsupported} })
 				time.Sleep(time.Minute)
 			}
 		}
+		disk.opens.Store(&opens)
 		if seqs, _ := stored(t, s, "m"); !slices.Equal(seqs, numbers(1, 100)) || !met.Load() || s.Stats().Refused != 100 {
 			t.Errorf("read %v; %+v", seqs, s.Stats())
 		}

@@ -123,12 +123,12 @@ func TestDroppedSurvives(t *testing.T) {
 			store, disk := newShop(), newMemDisk()
 			s := full(t, store, disk, DropSnapshots, nil)
 			dead := errors.New("the process is dead")
-			disk.fault = func(n int, what string) (bool, error) {
+			disk.fail(func(n int, what string) (bool, error) {
 				if n >= op {
 					return false, dead
 				}
 				return false, nil
-			}
+			})
 			var tick, seq uint64
 			for {
 				if n, _ := s.WriteEvents(t.Context(), []core.Event{event("m", seq+1)}); n == 0 {
@@ -318,7 +318,7 @@ func TestNewest(t *testing.T) {
 		// The shipper has 10 in its hands, as it was where it has been dropped from.
 		store.set(nil)
 		time.Sleep(time.Minute)
-		if got := store.snapshots["m"]; !slices.Equal(got, []uint64{10}) || len(s.latest) > 0 {
+		if got := store.first(store.snapshots, "m"); !slices.Equal(got, []uint64{10}) || len(s.latest) > 0 {
 			t.Errorf("shipped %v, and %d wait", got, len(s.latest))
 		}
 		if st := s.Stats(); st.Dropped != 2 || st.ShippedSnapshots != 1 || st.WaitingSnapshots != 0 {
@@ -333,7 +333,7 @@ func TestNewest(t *testing.T) {
 		newest(12)
 		store.set(nil)
 		must(t, s.Close(within(t, time.Minute)))
-		if got := store.snapshots["m"]; !slices.Equal(got, []uint64{10, 11, 12}) {
+		if got := store.first(store.snapshots, "m"); !slices.Equal(got, []uint64{10, 11, 12}) {
 			t.Errorf("shipped %v", got)
 		}
 	})
@@ -347,7 +347,7 @@ func TestGroupBytes(t *testing.T) {
 		s, err := New(Config{Dir: "spool", disk: disk, Sink: store.open(), Seed: 1})
 		must(t, err)
 		store.set(down)
-		disk.syncTakes = time.Second
+		disk.syncTakes.Store(int64(time.Second))
 		big := func(match string) []core.Event {
 			e := event(match, 1)
 			e.Data = map[string]any{"big": make([]byte, 300_000)}

@@ -107,7 +107,7 @@ func (n *notices) tell(level slog.Level, matter int, msg string, args []any) boo
 		return false
 	}
 	if skipped := n.skipped[matter]; skipped > 0 {
-		args = append(args, "more like it", skipped)
+		args = append(args, "unsaid", skipped)
 	}
 	n.last[matter], n.skipped[matter] = now, 0
 	n.mu.Unlock()

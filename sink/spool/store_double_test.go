@@ -126,6 +126,13 @@ func (k *shopSink) WriteEvents(ctx context.Context, events []core.Event) (int, e
 	return n, err
 }
 
+// first returns the numbers of a match as they first came.
+func (s *shop) first(list map[string][]uint64, match string) []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(list[match])
+}
+
 // inOrder says what is wrong with how the events and snapshots of a match came.
 func (s *shop) inOrder() error {
 	s.mu.Lock()
