@@ -52,12 +52,16 @@ type ferret struct {
 	stdin              io.Closer
 }
 
+// built is the directory of the program, if it was built.
+var built string
+
 // program builds the server, once for all tests.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "parley-ferretd-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "ferretd")
 	if runtime.GOOS == "windows" {
 		path += ".exe"
@@ -72,10 +76,8 @@ var program = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if os.Getenv("PARLEY_TEST_FERRETDB") == "1" {
-		if path, err := program(); err == nil {
-			os.RemoveAll(filepath.Dir(path))
-		}
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
