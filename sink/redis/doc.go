@@ -70,8 +70,8 @@
 // core.ErrMalformed that something else was found than what was written here. A cancelled
 // context ends a call at once; the command may still arrive.
 //
-// Redis 5 or later will do, or what works like it. A user of an access control list
-// needs these rules:
+// All that is needed is in Redis since version 5, and tested with 7.0. A user of an access
+// control list needs these rules:
 //
 //	~parley:* &parley:* +hello +ping +time +eval +evalsha +publish
 //	+hget +hset +hmget +hkeys +hlen +hdel +hexists +xadd +xrange +xlen
