@@ -58,5 +58,5 @@ func (h Codec) options() (Codec, options) {
 
 // codecLaws returns the laws of a codec in the order in which they run.
 func codecLaws() []law[Codec] {
-	return slices.Concat(codecTripLaws, codecOwnerLaws, codecEqualLaws, codecRefuseLaws, codecByteLaws, codecBombLaws, codecUseLaws)
+	return slices.Concat(codecTripLaws, codecOwnerLaws, codecSchemaLaws, codecEqualLaws, codecRefuseLaws, codecByteLaws, codecBombLaws, codecUseLaws)
 }

@@ -15,7 +15,7 @@ import (
 
 // codecMutants returns the broken codecs, at least one for each law.
 func codecMutants() []codecMutant {
-	return slices.Concat(codecTripMutants, codecOwnerMutants, codecByteMutants, codecUseMutants)
+	return slices.Concat(codecTripMutants, codecOwnerMutants, codecSchemaMutants, codecByteMutants, codecUseMutants)
 }
 
 // spoilEach makes a mutant that changes every part of what it decodes.
