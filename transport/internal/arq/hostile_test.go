@@ -293,6 +293,11 @@ func TestGivesBack(t *testing.T) {
 	w := newWorld(t, 1, l, l, Config{InitialRTT: 40 * ms, Probe: true})
 	small := w.ends[0].s.footprint()
 	n := 0
+	for range maxMessages {
+		if err := w.send(0, core.Unreliable, 0, 1000); err != nil {
+			w.fatalf("%v", err)
+		}
+	}
 	for w.send(0, core.Reliable, n, 10_000) == nil {
 		n++
 	}

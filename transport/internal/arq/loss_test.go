@@ -308,6 +308,49 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestSettled holds that of what has arrived, or was lost, little is remembered where
+// packets are many.
+func TestSettled(t *testing.T) {
+	d := newDuet(t)
+	for range 1000 {
+		d.s.cc.window, d.s.cc.tokens = ceiling, 1e9
+		d.send(1, core.Unreliable, 0)
+	}
+	d.now += ms
+	d.acks(998, 0, span{1, 999})
+	if f := &d.s.flight; d.s.lost != 1 || f.count != 1 || f.ring.n > maxSettled+1 {
+		t.Errorf("%d packets are taken for lost, %d are on their way, and %d are remembered", d.s.lost, f.count, f.ring.n)
+	}
+}
+
+// TestStalled holds since when a peer counts as stalled: since it was given something to
+// acknowledge, or acknowledged something.
+func TestStalled(t *testing.T) {
+	d := newDuet(t)
+	if since := d.s.StalledSince(); !since.IsZero() {
+		t.Errorf("with nothing sent StalledSince is %v", since)
+	}
+	d.now = time.Hour
+	d.send(2, core.Reliable, 50*ms)
+	if since := d.s.StalledSince().Sub(epoch); since != time.Hour {
+		t.Errorf("after an idle hour StalledSince is %v", since)
+	}
+	d.acks(1, 0, span{1, 2}) // behind a hole
+	if since := d.s.StalledSince().Sub(epoch); since != time.Hour {
+		t.Errorf("the beginning is missing, and StalledSince is %v", since)
+	}
+	d.send(1, core.Reliable, 0)
+	d.acks(1, 0, span{0, 2})
+	if since := d.s.StalledSince().Sub(epoch); since != time.Hour+50*ms {
+		t.Errorf("something was acknowledged, and StalledSince is %v", since)
+	}
+	d.pump()
+	d.acks(d.pn-1, 0, span{0, d.pn})
+	if since := d.s.StalledSince(); !since.IsZero() {
+		t.Errorf("all is acknowledged, and StalledSince is %v", since)
+	}
+}
+
 // TestJitter holds that on a path that only reorders, the number of packets that are
 // taken for lost stays small, and the window large.
 func TestJitter(t *testing.T) {

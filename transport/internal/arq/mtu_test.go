@@ -24,6 +24,11 @@ func TestMTU(t *testing.T) {
 			l := link{latency: 20 * ms, mtu: c.path, loss: c.loss}
 			w := newWorld(t, 1, l, l, Config{Probe: true, InitialRTT: 40 * ms})
 			game(w, 16*ms, 100)
+			w.ends[1].out.down = func(at time.Duration) bool { return at < 300*ms }
+			w.pass(300 * ms)
+			if w.ends[0].s.mtu.flying || w.ends[0].s.mtu.tries > 0 {
+				w.fatalf("it has tried a larger datagram before anything was answered")
+			}
 			w.run(20*time.Second, func() bool { return w.ends[0].s.mtu.size == c.want && w.ends[1].s.mtu.size == c.want })
 			w.pass(20 * time.Second)
 			s := w.ends[0].s

@@ -147,7 +147,7 @@ func (s *Session) fill(b []byte, mustAck bool, p *sent) ([]byte, int) {
 	streamFirst := s.out.ready() && (s.turn || s.fresh.queue.n == 0)
 	if s.acks.due != never {
 		with := s.appendAck(b, p)
-		if mustAck || streamFirst || s.fits(with) || !s.fits(b) {
+		if mustAck || streamFirst || s.fits(with) {
 			b = with
 		} else {
 			p.knows = 0 // it would cost the message its place, and can wait

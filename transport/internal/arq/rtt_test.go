@@ -55,3 +55,30 @@ func TestTimeout(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueing holds when a round trip counts as one with a queue in it: when it is
+// longer than the shortest, of which is forgotten what is long ago.
+func TestQueueing(t *testing.T) {
+	r := newRTT(100 * ms)
+	now := instant(0)
+	steady := func(took, during time.Duration) {
+		for until := now + during; now < until; now += 10 * ms {
+			r.sample(now, took)
+		}
+	}
+	for _, step := range []struct {
+		took, during time.Duration
+		queueing     bool
+	}{
+		{40 * ms, time.Second, false},
+		{55 * ms, 2 * time.Second, false},
+		{70 * ms, 2 * time.Second, true},
+		{40 * ms, 2 * time.Second, false},
+		{100 * ms, 2 * time.Second, true},
+		{100 * ms, 2 * leastLife, false}, // the path is longer now
+	} {
+		if steady(step.took, step.during); r.queueing() != step.queueing {
+			t.Errorf("after %v of %v: %v, with %+v", step.during, step.took, r.queueing(), r)
+		}
+	}
+}
