@@ -82,7 +82,7 @@ func (d *dialer) take(p []byte, from netip.AddrPort) {
 	d.mu.Unlock()
 	switch {
 	case link == nil:
-		if len(p) >= plainHeader && len(p) <= maxAnswer && string(p[:3]) == magic && order.Uint64(p[6:]) == d.cid && d.asked(from) {
+		if len(p) >= plainHeader && len(p) <= maxAnswer && string(p[:3]) == magic && order.Uint64(p[6:]) == d.cid {
 			select {
 			case d.answers <- answer{bytes.Clone(p), from}:
 			default: // they come faster than they can be true
@@ -97,12 +97,16 @@ func (d *dialer) take(p []byte, from netip.AddrPort) {
 	}
 }
 
-// asked reports whether a hello went to an address. Who forges an answer must not make
-// us send to anybody else.
-func (d *dialer) asked(from netip.AddrPort) bool {
-	return slices.ContainsFunc(d.targets, func(t netip.AddrPort) bool {
-		return t.Port() == from.Port() && t.Addr().WithZone("") == from.Addr().WithZone("")
-	})
+// target returns where to send what answers a packet from an address. It is always
+// where the user wants to go: who forges a packet must not make us send to anybody else,
+// and a server with several addresses may answer from another one.
+func (d *dialer) target(from netip.AddrPort) netip.AddrPort {
+	for _, t := range d.targets {
+		if t.Port() == from.Port() && t.Addr().WithZone("") == from.Addr().WithZone("") {
+			return t
+		}
+	}
+	return d.targets[0]
 }
 
 // ended says that the socket is closed.
@@ -178,7 +182,7 @@ func (d *dialer) answer(a answer) (*Link, error) {
 	switch {
 	case isPlain(a.packet, typeRetry):
 		if r, ok := parseRetry(a.packet, d.cfg.Kind); ok {
-			d.retry(r, a.from)
+			d.retry(r, d.target(a.from))
 		}
 	case isPlain(a.packet, typeVersion):
 		if len(a.packet) == versionSize && (a.packet[4] != Version || a.packet[5] != d.cfg.Kind) {
@@ -186,7 +190,7 @@ func (d *dialer) answer(a answer) (*Link, error) {
 		}
 	case isPlain(a.packet, typeWelcome):
 		if _, msg, ok := parseAnswer(a.packet, typeWelcome, d.cfg.Kind); ok {
-			if at, payload, keys := d.read(msg, a.from, false); at != nil {
+			if at, payload, keys := d.read(msg, false); at != nil {
 				if g, ok := parseGrant(payload); ok {
 					return d.welcome(at, g, keys)
 				}
@@ -194,7 +198,7 @@ func (d *dialer) answer(a answer) (*Link, error) {
 		}
 	case isPlain(a.packet, typeRefuse):
 		if _, msg, ok := parseAnswer(a.packet, typeRefuse, d.cfg.Kind); ok {
-			if at, payload, _ := d.read(msg, a.from, true); at != nil {
+			if at, payload, _ := d.read(msg, true); at != nil {
 				if r, ok := parseRefusal(payload); ok {
 					return nil, &core.CloseError{Code: r.code, Reason: r.reason, Remote: true}
 				}
@@ -205,11 +209,8 @@ func (d *dialer) answer(a answer) (*Link, error) {
 }
 
 // read reads a handshake message, which answers one of the attempts, or nothing.
-func (d *dialer) read(msg []byte, from netip.AddrPort, refused bool) (*attempt, []byte, secrets) {
+func (d *dialer) read(msg []byte, refused bool) (*attempt, []byte, secrets) {
 	for _, a := range slices.Backward(d.attempts) {
-		if a.to != from {
-			continue
-		}
 		payload, keys, err := a.shake.read(msg, refused)
 		if err != nil && !refused && d.cfg.PSK != [32]byte{} {
 			payload, keys, err = a.shake.read(msg, true)
@@ -245,22 +246,22 @@ func wrongVersion(from netip.AddrPort, version, kind, want byte) error {
 }
 
 // retry takes a cookie, and says the hello again, in full.
-func (d *dialer) retry(r retry, from netip.AddrPort) {
+func (d *dialer) retry(r retry, to netip.AddrPort) {
 	if n := len(d.attempts); n > 0 {
-		if last := d.attempts[n-1]; time.Since(last.since) < retryHolds || last.said == r && last.to == from {
+		if last := d.attempts[n-1]; time.Since(last.since) < retryHolds || last.said == r && last.to == to {
 			return
 		}
 	}
-	if err := identity.Verify(net.UDPAddrFromAddrPort(from), d.pin, r.keys); err != nil {
+	if err := identity.Verify(net.UDPAddrFromAddrPort(to), d.pin, r.keys); err != nil {
 		d.wrong(err)
 		return
 	}
 	shake, err := newClientShake(r.keys, d.cfg.PSK, prologue(d.cfg.Kind, &r), offer{d.cfg.Idle, d.cfg.Sealed})
 	if err != nil {
-		d.wrong(core.Errorf(core.ErrUntrusted, "the server at %s shows a key that is none: %w", from, err))
+		d.wrong(core.Errorf(core.ErrUntrusted, "the server at %s shows a key that is none: %w", to, err))
 		return
 	}
-	a := &attempt{said: r, to: from, shake: shake, since: time.Now()}
+	a := &attempt{said: r, to: to, shake: shake, since: time.Now()}
 	a.hello = appendHello(nil, hello{kind: d.cfg.Kind, cid: d.cid, cookie: r.cookie, noise: shake.message})
 	if len(d.attempts) == maxAttempts {
 		d.attempts = slices.Delete(d.attempts, 0, 1)

@@ -98,6 +98,14 @@ func (s *halves) confirmable(h *half, with *shaken) {
 	s.byID[with.cid] = h
 }
 
+// confirmed settles a handshake that is a connection now, and has no answer any more.
+func (s *halves) confirmed(cid uint64) {
+	if h := s.byID[cid]; h != nil {
+		h.answer = nil
+		s.settle(h)
+	}
+}
+
 // settle takes a handshake off all counts.
 func (s *halves) settle(h *half) {
 	if h.over {

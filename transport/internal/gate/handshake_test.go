@@ -13,7 +13,7 @@ import (
 	"github.com/parley-net/parley/conformance/netsim"
 )
 
-var handshakes = flag.Int("handshakes", 300, "how many handshakes to try on a line that loses a third; 10000 to be sure")
+var handshakes = flag.Int("handshakes", 200, "how many handshakes to try on a line that loses a third; 10000 to be sure")
 
 // At a third of all packets lost, both ways, and a round trip of 100 ms, a client is in
 // within ten seconds, 9,999 times of 10,000.

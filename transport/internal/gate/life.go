@@ -149,12 +149,10 @@ func (l *Link) verdict(now time.Duration) *core.CloseError {
 func (l *Link) speak(now time.Duration) {
 	_, quiet := l.quiet(now)
 	switch {
-	case l.heard.Load() < 0: // the handshake may not be confirmed yet
-		if now-l.asked >= l.ask {
-			l.asked, l.ask = now, l.retryAfter(2*l.ask)
-			l.control(l.addr, opPing, nil, keepaliveMin)
-		}
-	case quiet && now-l.asked >= l.beat/2: // long enough for a server that was restarted to answer
+	case l.heard.Load() < 0 && now-l.asked >= l.ask: // the handshake may not be confirmed yet
+		l.asked, l.ask = now, l.retryAfter(2*l.ask)
+		l.control(l.addr, opPing, nil, keepaliveMin)
+	case l.heard.Load() >= 0 && quiet && now-l.asked >= l.beat/2: // long enough for a server that was restarted to answer
 		l.asked = now
 		l.control(l.addr, opPing, nil, keepaliveMin)
 	case now-l.sent >= l.beat:

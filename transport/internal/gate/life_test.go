@@ -327,6 +327,34 @@ func TestListenerClosedAmidDial(t *testing.T) {
 	}
 }
 
+// A client confirms its handshake at the moment when the Listener is closed.
+func TestListenerClosedAtConfirmation(t *testing.T) {
+	for range 30 {
+		synctest.Test(t, func(t *testing.T) {
+			k := &knocker{from: clientAddr, offer: offer{idle: time.Second}}
+			var in []*end
+			k.gate = listening(t, func(c *ServerConfig) {
+				c.Accept = func(l *Link) Handler {
+					in = append(in, newEnd(l))
+					return in[0]
+				}
+			}, k.sent)
+			p := k.shake(t)
+			var all sync.WaitGroup
+			all.Go(k.gate.Close)
+			k.gate.take(p, k.from)
+			for _, e := range in {
+				e.link.Drop(core.CodeNormal, "")
+			}
+			all.Wait()
+			time.Sleep(2 * time.Second)
+			if is := left(k.gate); is != "" {
+				t.Errorf("%s are left", is)
+			}
+		})
+	}
+}
+
 // Somebody else closes a socket, of a server or of a client, at any moment.
 func TestSocketClosed(t *testing.T) {
 	for _, server := range []bool{true, false} {
@@ -629,5 +657,44 @@ func TestReasonIsText(t *testing.T) {
 	odd := refusal{core.CodeFull, "x" + strings.Repeat("é", maxRefusal)}.bytes()
 	if r, ok := parseRefusal(odd); !ok || r.reason != "x"+strings.Repeat("é", (maxRefusal-1)/2) {
 		t.Errorf("refused with %q", r.reason)
+	}
+}
+
+// The timer of a Link rests between ticks, whatever the Link waits for.
+func TestTicksRest(t *testing.T) {
+	for _, idle := range []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, time.Second, 10 * time.Second} {
+		for _, heard := range []bool{false, true} {
+			for _, moving := range []bool{false, true} {
+				c, s := between(t)
+				l := c.link
+				if moving {
+					l, s = s.link, c
+				}
+				l.idle, l.beat = idle, min(idle/4, slowestBeat)
+				l.timer = time.AfterFunc(time.Hour, func() {})
+				if heard {
+					l.packet(s.send("x"), l.addr)
+				}
+				ticks, short := 0, 0
+				for begin := l.now(); l.state == open && l.now()-begin < 2*idle; ticks++ {
+					if moving && ticks%3 == 0 {
+						l.packet(s.send("from somewhere else, and of some length for a challenge"), otherAddr)
+					}
+					l.tick()
+					rest := l.at - l.now()
+					if short++; rest > time.Millisecond { // two things may be due one behind the other
+						short = 0
+					}
+					if l.state == open && short > 2 {
+						t.Fatalf("idle %v, heard %v, moving %v: rests for %v after %v", idle, heard, moving, rest, l.now()-begin)
+					}
+					l.born = l.born.Add(-max(rest, 0))
+				}
+				l.timer.Stop()
+				if ticks > 200 {
+					t.Errorf("idle %v, heard %v, moving %v: %d ticks", idle, heard, moving, ticks)
+				}
+			}
+		}
 	}
 }

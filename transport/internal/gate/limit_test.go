@@ -64,6 +64,9 @@ func TestOneHousehold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, netsim.PacketLink{Link: netsim.Link{Latency: c.rtt / 2, Loss: c.loss}}, nil)
+				if race && name != "fair" {
+					c.n /= 2
+				}
 				in, took, errs := w.crowd(c.n, 10*time.Second, func(int) string { return c.ip })
 				if len(in) != c.n || took > c.most {
 					t.Errorf("%d of %d are in, the last after %v: %v", len(in), c.n, took, errs)

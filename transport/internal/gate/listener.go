@@ -182,16 +182,16 @@ func (l *Listener) sealed(p []byte, from netip.AddrPort) {
 	cid := order.Uint64(p[1:])
 	l.mu.Lock()
 	k := l.links[cid]
-	var h *half
-	if k == nil {
-		h = l.halves.byID[cid]
+	var h half // a copy, since Close settles handshakes
+	if k == nil && l.halves.byID[cid] != nil {
+		h = *l.halves.byID[cid]
 	}
 	l.mu.Unlock()
 	switch {
 	case k != nil:
 		k.packet(p, from)
-	case h != nil:
-		l.confirm(h, p, from)
+	case h.shaken != nil:
+		l.confirm(&h, p, from)
 	default:
 		l.stray(p, from, cid)
 	}
@@ -242,25 +242,23 @@ func (l *Listener) hello(h hello, from netip.AddrPort) {
 }
 
 // confirm takes the first sealed packet of a handshake, which proves that the client
-// has the keys: only now there is a connection.
+// has the keys: only now there is a connection. h is a copy.
 func (l *Listener) confirm(h *half, p []byte, from netip.AddrPort) {
 	probe := *h.in // a packet that does not open leaves no trace
 	if _, _, _, v := probe.open(bytes.Clone(p), 0); v != opened || h.until <= l.now() {
 		l.Counters.Strays.Add(1)
 		return
 	}
-	with := h.shaken
 	var rtt time.Duration
 	if !h.repeated { // else nobody knows which of them was heard
 		rtt = l.now() - h.answered
 	}
 	k, err := newLink(linkConfig{
-		sock: l.sock, release: l.forget, addr: h.dial.addr, local: with.cid, remote: h.dial.cid, send: with.keys.toClient, in: with.in,
-		server: true, user: with.pass.User, idle: l.cfg.Idle, peerIdle: with.idle, rtt: rtt,
+		sock: l.sock, release: l.forget, addr: h.dial.addr, local: h.cid, remote: h.dial.cid, send: h.keys.toClient, in: h.in,
+		server: true, user: h.pass.User, idle: l.cfg.Idle, peerIdle: h.idle, rtt: rtt,
 	})
 	l.mu.Lock()
-	h.answer = nil
-	l.halves.settle(h)
+	l.halves.confirmed(h.cid)
 	if err != nil || l.refs == 0 { // err is impossible with keys of the right length
 		l.mu.Unlock()
 		return
@@ -272,7 +270,7 @@ func (l *Listener) confirm(h *half, p []byte, from netip.AddrPort) {
 
 	var handler Handler
 	if reason == "" && l.cfg.Spend != nil {
-		if err := l.cfg.Spend(with.pass); err != nil {
+		if err := l.cfg.Spend(h.pass); err != nil {
 			code, reason = core.CodeRefused, err.Error()
 		}
 	}
