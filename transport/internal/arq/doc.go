@@ -92,13 +92,15 @@
 // The bytes on their way, datagrams counted whole, are bounded by a window as in NewReno
 // (RFC 9002 §7): 12,000 at first, doubled in a round trip without loss, times 0.7 at
 // most once a round trip with loss, then growing by a datagram in a round trip. Loss
-// counts where the round trip is longer than the shortest of late by a quarter and 10 ms,
-// as packets queue somewhere; elsewhere only where it is more than one packet in ten, and
-// else it is the radio's. The window is never below 4 datagrams, nor below 64 KiB a second: a game goes on at 25 % loss. A link
-// that carries less than that is overrun by Reliable messages without end, and spends some of its
-// capacity on sending again. A reduction for a packet that was only late is taken back.
-// Packets are paced at 1.25 times the window in a round trip, in bursts of 12,000 bytes, or of
-// two milliseconds where that is more.
+// counts where the round trip is longer than the shortest of late by a quarter and
+// 10 ms, as packets queue somewhere. Elsewhere it is taken for the radio's, and counts
+// only where it is more than one packet in ten. A reduction for a packet that was only
+// late is taken back. The window is never below 4 datagrams, nor below 64 KiB a second: a
+// game goes on at 25 % loss. A link that carries less than that is overrun by Reliable
+// messages without end, and spends some of its capacity on sending again.
+//
+// Packets are paced at 1.25 times the window in a round trip, in bursts of 12,000
+// bytes, or of two milliseconds where that is more.
 //
 // # Size of packets
 //
