@@ -157,7 +157,7 @@ func input(seq, round uint64, obj state.ObjectID, vx, vy int64) []byte {
 // whether anything has changed for that one.
 func hostile(t *testing.T, body func(t *testing.T, g *game, ann *player), change ...func(*server.Config)) {
 	t.Parallel()
-	for _, r := range []row{rows[0], rows[2]} {
+	for _, r := range []row{rows[0], rows[len(rows)-1]} {
 		t.Run(r.name, func(t *testing.T) {
 			on(t, r, func(t *testing.T, a *arena) {
 				g := a.play(t, append([]func(*server.Config){func(c *server.Config) { c.Logger = nil }}, change...)...)
