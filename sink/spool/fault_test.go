@@ -122,6 +122,7 @@ func TestDiskFaults(t *testing.T) {
 	}{
 		{"disk full", "write", syscall.ENOSPC, false, false},
 		{"disk full in the middle of a write", "write", syscall.ENOSPC, true, false},
+		{"a short write that says nothing", "write", nil, true, false},
 		{"no more files", "create", syscall.ENOSPC, false, false},
 		{"disk full for good", "", syscall.ENOSPC, false, true},
 		{"write error", "write", syscall.EIO, true, false},
@@ -168,8 +169,8 @@ func TestDiskFaults(t *testing.T) {
 						t.Fatalf("fault number %d", nth)
 					}
 				}
-				if faults < 3 {
-					t.Errorf("%d faults only", faults)
+				if faults == 0 {
+					t.Error("nothing ever failed")
 				}
 			})
 		})
@@ -229,14 +230,25 @@ func TestPoisoned(t *testing.T) {
 		s, err := New(Config{Dir: "spool", disk: disk, Sink: store.open(), Seed: 1})
 		must(t, err)
 		put(t, s, eventsOf("m", 1, 10)...)
+		disk.syncTakes.Store(int64(time.Second))
+		once := true
 		disk.fail(func(op int, what string) (bool, error) {
-			if what == "sync" {
+			if what == "sync" && once {
+				once = false // from now on the disk says that all is well
 				return false, syscall.EIO
 			}
 			return false, nil
 		})
+		waiting := make(chan error)
+		go func() {
+			time.Sleep(time.Second / 2)
+			_, err := s.WriteEvents(t.Context(), eventsOf("m", 13, 13))
+			waiting <- err
+		}()
 		_, first := s.WriteEvents(t.Context(), eventsOf("m", 11, 12))
-		disk.fail(nil) // the disk says that all is well
+		if err := <-waiting; !errors.Is(err, syscall.EIO) {
+			t.Errorf("one who waited for the next fsync: %v", err)
+		}
 		ops := disk.count()
 		for range 3 {
 			n, again := s.WriteEvents(t.Context(), eventsOf("m", 11, 12))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -133,7 +134,12 @@ func TestFaults(t *testing.T) {
 					})
 				}
 				wg.Wait()
+				start := time.Now()
 				must(t, s.Close(within(t, time.Hour)))
+				// A store that takes something is not one that is down.
+				if took := time.Since(start); took > 5*time.Minute {
+					t.Errorf("the rest was shipped in %v", took)
+				}
 				for _, match := range []string{"a", "b"} {
 					seqs, ticks := stored(t, store.store.Open(), match)
 					if !slices.Equal(seqs, numbers(1, events)) || !slices.Equal(ticks, numbers(1, snapshots)) {
@@ -245,6 +251,36 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%d bytes are still on disk", n)
 		}
 	})
+}
+
+// TestRefusedSoon holds that one bad event among many is found in few calls.
+func TestRefusedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		strict := &wholeSink{shopSink: newShop().open(), refuse: 200}
+		s, err := New(Config{Dir: "spool", disk: newMemDisk(), Sink: strict, Seed: 1})
+		must(t, err)
+		put(t, s, eventsOf("m", 1, batchEvents)...)
+		time.Sleep(time.Minute)
+		if st := s.Stats(); st.Refused != 1 || st.ShippedEvents != batchEvents-1 || strict.calls.Load() > 30 {
+			t.Errorf("%d calls; %+v", strict.calls.Load(), st)
+		}
+		_ = s.Close(within(t, time.Second)) // says what was refused
+	})
+}
+
+// wholeSink takes nothing of a batch with an event of one number.
+type wholeSink struct {
+	*shopSink
+	refuse uint64
+	calls  atomic.Int32
+}
+
+func (k *wholeSink) WriteEvents(ctx context.Context, events []core.Event) (int, error) {
+	k.calls.Add(1)
+	if slices.ContainsFunc(events, func(e core.Event) bool { return e.Seq == k.refuse }) {
+		return 0, core.Errorf(core.ErrTooLarge, "too large together")
+	}
+	return k.shopSink.WriteEvents(ctx, events)
 }
 
 // TestRefusedDiskFull holds that a record which cannot be put aside stays where it is.

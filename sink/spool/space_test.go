@@ -238,13 +238,13 @@ func TestTooLarge(t *testing.T) {
 
 	s, err := New(Config{Dir: "spool", disk: newMemDisk(), Sink: store.open()})
 	must(t, err)
-	x := snapshot("m", 1, 10)
+	x, objects := snapshot("m", 1, 10), 0
 	x.Objects = func(yield func(core.ObjectState) bool) {
-		for yield(core.ObjectState{Fields: []core.Field{{Name: "big", Value: make([]byte, 1<<20)}}}) {
+		for objects = 1; objects < 100 && yield(core.ObjectState{Fields: []core.Field{{Name: "big", Value: make([]byte, 1<<20)}}}); objects++ {
 		}
 	}
-	if err := s.WriteSnapshot(t.Context(), x); !errors.Is(err, core.ErrTooLarge) {
-		t.Error(err)
+	if err := s.WriteSnapshot(t.Context(), x); !errors.Is(err, core.ErrTooLarge) || objects > maxRecord>>20 {
+		t.Errorf("after %d objects of 1 MiB: %v", objects, err)
 	}
 	must(t, s.Close(within(t, time.Minute)))
 }
