@@ -236,7 +236,7 @@ func TestForgedPackets(t *testing.T) {
 				case 1:
 					q = q[:rng.IntN(len(q))]
 				case 2: // another number, far ahead
-					order.PutUint32(q[1+cidSize:], order.Uint32(q[1+cidSize:])+uint32(rng.IntN(1<<31)))
+					order.PutUint32(q[1+cidSize:], order.Uint32(q[1+cidSize:])+rng.Uint32()>>1)
 				case 3:
 					q[0] ^= flagPhase
 				case 4:
