@@ -59,16 +59,17 @@ type Config struct {
 	// Zero is an error.
 	Sink core.SnapshotSink
 
-	// MaxBytes is how much the spool may hold on disk, at least MinMaxBytes; while files
-	// are rewritten to drop snapshots it may be a sixteenth more. Zero means
-	// DefaultMaxBytes.
+	// MaxBytes is how much the spool may hold on disk, at least MinMaxBytes. An eighth of
+	// it is left for rewriting files when snapshots are dropped, and for what the store
+	// refuses. Zero means DefaultMaxBytes.
 	MaxBytes int64
 
 	// Full is what happens when that is not enough. Zero means DropSnapshots.
 	Full Policy
 
 	// Timeout is how long one call of Sink may take; then it counts as failed, and is
-	// made again. Zero means DefaultTimeout.
+	// made again. So it must be enough for the largest snapshot. Zero means
+	// DefaultTimeout.
 	Timeout time.Duration
 
 	// HighWater is called when the spool has filled to three quarters, and again when

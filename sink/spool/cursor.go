@@ -65,7 +65,7 @@ func (w *window) frame(off, end int64, salt uint32) (f frame, err error) {
 	if err != nil {
 		return f, err
 	}
-	n, ok := frameSize(b)
+	n, ok := frameSize(b, salt)
 	if !ok || n > end-off {
 		return f, errBroken
 	}

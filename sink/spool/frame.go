@@ -11,19 +11,18 @@ import (
 // once. All numbers are little-endian.
 //
 //	header: magic 16 · segment 8 · last frame before 8 · size of the segment before 8 · salt 4 · CRC-32C 4
-//	frame:  CRC-32C 4 · length of the records 4 · frame 8 · frame before 8 · count of records 4 · records
+//	frame:  CRC-32C of the rest of this line 4 · length of the records 4 · frame 8 · frame before 8 · count of records 4 · CRC-32C of the records 4
+//	        records
 //
-// The checksum of a frame begins with the segment's salt, which is random and which
+// The checksums of a frame begin with the segment's salt, which is random and which
 // nobody outside knows: bytes that a player sent can never pass for a frame, also
-// where a torn write left them without what stood before them.
+// where a torn write left them without what stood before them. The head has one of its
+// own, so that looking for a frame among many bytes costs little, whatever they are.
 const (
 	magic      = "parley spool v1\n"
 	headerSize = 48
-	frameHead  = 28
+	frameHead  = 32
 )
-
-// maxLeap is how far the number of a frame may be from that of the frame before.
-const maxLeap = 1 << 48
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -84,49 +83,38 @@ func endFrame(b []byte, salt uint32, number, prev uint64, count int) {
 	binary.LittleEndian.PutUint64(b[8:], number)
 	binary.LittleEndian.PutUint64(b[16:], prev)
 	binary.LittleEndian.PutUint32(b[24:], uint32(count))
-	binary.LittleEndian.PutUint32(b, crc32.Update(salt, castagnoli, b[4:]))
+	binary.LittleEndian.PutUint32(b[28:], crc32.Update(salt, castagnoli, b[frameHead:]))
+	binary.LittleEndian.PutUint32(b, crc32.Update(salt, castagnoli, b[4:frameHead]))
 }
 
-// frameSize returns how long the frame is that b begins with, from its head alone;
-// ok is false if it cannot be one.
-func frameSize(b []byte) (n int64, ok bool) {
-	if len(b) < frameHead {
+// frameSize returns how long the frame is whose head b begins with; ok is false if
+// that is none.
+func frameSize(b []byte, salt uint32) (n int64, ok bool) {
+	if len(b) < frameHead || binary.LittleEndian.Uint32(b) != crc32.Update(salt, castagnoli, b[4:frameHead]) {
 		return 0, false
 	}
-	n = int64(binary.LittleEndian.Uint32(b[4:])) + frameHead
-	number, prev := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
-	return n, number > prev && number-prev <= maxLeap
+	return int64(binary.LittleEndian.Uint32(b[4:])) + frameHead, true
 }
 
 // parseFrame returns the frame that b begins with, if it is whole. What it returns
 // aliases b.
 func parseFrame(b []byte, salt uint32) (f frame, ok bool) {
-	n, ok := frameSize(b)
+	n, ok := frameSize(b, salt)
 	if !ok || n > int64(len(b)) {
 		return f, false
 	}
 	b = b[:n]
-	if binary.LittleEndian.Uint32(b) != crc32.Update(salt, castagnoli, b[4:]) {
+	if binary.LittleEndian.Uint32(b[28:]) != crc32.Update(salt, castagnoli, b[frameHead:]) {
 		return f, false
 	}
-	f = frame{number: binary.LittleEndian.Uint64(b[8:]), prev: binary.LittleEndian.Uint64(b[16:]),
-		count: int(binary.LittleEndian.Uint32(b[24:])), records: b[frameHead:], end: n}
-	return f, true
+	return frame{number: binary.LittleEndian.Uint64(b[8:]), prev: binary.LittleEndian.Uint64(b[16:]),
+		count: int(binary.LittleEndian.Uint32(b[24:])), records: b[frameHead:], end: n}, true
 }
 
-// findFrame returns where in b the next frame begins whose number is above after, or
-// -1.
+// findFrame returns where in b the next frame begins that comes after a number, or -1.
 func findFrame(b []byte, salt uint32, after uint64) int {
 	for i := 0; i+frameHead <= len(b); i++ {
-		// Few places look like the head of a frame, so few checksums are computed.
-		n, ok := frameSize(b[i:])
-		if !ok || n > int64(len(b)-i) {
-			continue
-		}
-		if prev := binary.LittleEndian.Uint64(b[i+16:]); prev < after || prev-after > maxLeap {
-			continue
-		}
-		if _, ok := parseFrame(b[i:], salt); ok {
+		if f, ok := parseFrame(b[i:], salt); ok && f.prev >= after && f.number > f.prev {
 			return i
 		}
 	}

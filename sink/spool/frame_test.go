@@ -54,6 +54,11 @@ func TestForgedFrame(t *testing.T) {
 			t.Errorf("forged with salt %d, and taken", guess)
 		}
 	}
+	endFrame(forged, salt^1, 3, 2, 1)
+	binary.LittleEndian.PutUint32(forged, crc32.Update(salt, castagnoli, forged[4:frameHead]))
+	if _, ok := parseFrame(forged, salt); ok {
+		t.Error("a frame whose records are not its own was taken")
+	}
 	endFrame(forged, salt, 3, 2, 1) // for the test of the test
 	if at := findFrame(append([]byte("rubbish"), forged...), salt, 1); at != len("rubbish") {
 		t.Errorf("a frame at %d was not found: %d", len("rubbish"), at)

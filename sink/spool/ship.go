@@ -109,7 +109,7 @@ func (p *shipper) batch(source int) error {
 		n := len(p.list)
 		snapshots := false
 		err := f.each(func(i int, record []byte) error {
-			if record[0] == kindSnapshot {
+			if len(record) > 0 && record[0] == kindSnapshot {
 				snapshots = true
 				return io.EOF
 			}
@@ -155,7 +155,7 @@ func (p *shipper) shipEvents() {
 			most = batchEvents
 		case refusal(err) && n == 0 && len(chunk) == 1:
 			// Sure that it is this one.
-			if err = p.refuse(&chunk[0], nil, err); err == nil {
+			if err = p.refuseEvent(&chunk[0], err); err == nil {
 				n, most = 1, batchEvents
 			}
 		case refusal(err):
@@ -213,7 +213,7 @@ func (p *shipper) shipSnapshots(source int) error {
 			}
 			err := p.callSnapshot(x)
 			if refusal(err) {
-				err = p.refuse(nil, record, err)
+				err = p.refuse(record, err)
 			}
 			if err == nil {
 				p.forget(k.match, at, i)
@@ -263,31 +263,33 @@ func refusal(err error) bool {
 }
 
 // refuse puts a record aside that the store refused.
-func (p *shipper) refuse(e *core.Event, snapshot []byte, cause error) error {
-	w := writer{done: make(chan error, 1)}
-	var err error
-	if e != nil {
-		w.buf, err = appendEvent(nil, e)
-	} else {
-		w.buf = appendRecord(nil, snapshot)
-	}
+func (p *shipper) refuse(record []byte, cause error) error {
+	k, err := parseKey(record)
 	if err != nil {
 		return err
 	}
+	w := writer{buf: appendRecord(nil, record), done: make(chan error, 1)}
 	// It moves from one journal to another, so there is room, and soon as much as before.
 	p.common.used.Add(int64(len(w.buf)) + frameHead)
-	if err := p.refused.append(p.shipCtx, w.buf, 1, w.done); err != nil {
+	if err := p.refused.append(context.Background(), w.buf, 1, w.done); err != nil { // nobody else appends there
 		return err
 	}
 	p.refused.commit()
 	if err := <-w.done; err != nil {
 		return fmt.Errorf("put aside what the store refused (%w): %w", cause, err)
 	}
-	k, err := parseKey(w.buf[recordHead:])
 	p.notice.error(noticeRefused, "spool: the store refused a record for good; it is kept aside, and tried again at the next start",
 		"dir", p.cfg.Dir, "match", string(k.match), "epoch", k.epoch, "tick", k.tick, "seq", k.seq, "error", cause)
 	p.works()
-	return err
+	return nil
+}
+
+func (p *shipper) refuseEvent(e *core.Event, cause error) error {
+	b, err := appendEvent(nil, e)
+	if err != nil {
+		return err
+	}
+	return p.refuse(b[recordHead:], cause)
 }
 
 // works says that the store answered.

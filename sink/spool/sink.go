@@ -62,7 +62,8 @@ type writer struct {
 // there, and takes cfg.Sink over: Close closes it. New fails, and leaves all as it is,
 // with an error that wraps core.ErrRefused while another Sink has the folder, in this
 // process or another, one that wraps core.ErrMalformed where a file is damaged, and the
-// disk's where the folder cannot be read and written. An unfinished write at the end, as a crash leaves it, is no damage.
+// disk's where the folder cannot be read and written. An unfinished write at the end, as
+// a crash leaves it, is no damage.
 func New(cfg Config) (*Sink, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

@@ -79,8 +79,7 @@ func (s *Sink) reserve(n int64, match string, snapshot bool) error {
 		freed, err := s.free(used)
 		if !freed {
 			s.notice.warn(noticeFull, "spool: full; what is written is refused until the store has taken some", "dir", s.cfg.Dir, "bytes", used)
-			err = errors.Join(core.Errorf(core.ErrBackpressure, "the spool is full: %d of %d bytes wait for the store", used, most), err)
-			return err
+			return errors.Join(core.Errorf(core.ErrBackpressure, "the spool is full: %d of %d bytes wait for the store", used, most), err)
 		}
 	}
 }
@@ -183,7 +182,9 @@ func (s *Sink) dropSnapshots() (bool, error) {
 	}
 	j.mu.Unlock()
 	s.counters.add(func(c *Stats) { c.Dropped += uint64(max(dropped, 0)) })
-	s.notice.warn(noticeDropped, "spool: nearly full; snapshots that were not shipped are dropped for newer ones", "dir", s.cfg.Dir, "snapshots", dropped)
+	if dropped > 0 {
+		s.notice.warn(noticeDropped, "spool: full; snapshots that were not shipped are dropped for newer ones", "dir", s.cfg.Dir, "snapshots", dropped)
+	}
 	return true, j.bury()
 }
 
