@@ -76,6 +76,16 @@ func (s *Sink) shutdown(ctx context.Context) {
 			"events", left.WaitingEvents, "snapshots", left.WaitingSnapshots, "refused", left.Refused)
 		errs = append(errs, err)
 	}
-	s.closeErr = errors.Join(append(errs, s.cfg.Sink.Close(ctx))...)
+	// The sink is closed once, so it gets the grace too where ctx has ended.
+	last, cancel := withGrace(ctx)
+	defer cancel()
+	s.closeErr = errors.Join(append(errs, s.cfg.Sink.Close(last))...)
 	close(s.done)
+}
+
+// withGrace returns a context that ends closeGrace after ctx.
+func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(closeGrace, cancel) })
+	return later, func() { stop(); cancel() }
 }

@@ -39,12 +39,12 @@ func TestCloseLeaves(t *testing.T) {
 		if again := s.Close(t.Context()); again == nil || again.Error() != err.Error() {
 			t.Errorf("Close again returned %v", again)
 		}
-		store.set(nil)
 		s, err = New(Config{Dir: dir, Sink: store.open(), Seed: 1})
 		must(t, err)
 		if st := s.Stats(); st.WaitingEvents != 12 {
 			t.Errorf("%+v", st)
 		}
+		store.set(nil)
 		must(t, s.Close(within(t, time.Minute)))
 		if seqs, ticks := stored(t, store.store.Open(), "m"); !slices.Equal(seqs, numbers(1, 12)) || len(ticks) != 1 {
 			t.Errorf("stored %v and %v", seqs, ticks)
@@ -140,6 +140,31 @@ func TestCloseDeaf(t *testing.T) {
 		s, err = New(Config{Dir: "spool", disk: disk, Sink: store.open()})
 		must(t, err)
 		must(t, s.Close(t.Context()))
+	})
+}
+
+// slowSink takes its time to close.
+type slowSink struct{ *shopSink }
+
+func (k slowSink) Close(ctx context.Context) error {
+	select {
+	case <-time.After(closeGrace / 2):
+		return k.shopSink.Close(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestCloseGrace holds that the store's sink is closed in good order where nothing is
+// left to ship, whatever the context says.
+func TestCloseGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Dir: "spool", disk: newMemDisk(), Sink: slowSink{newShop().open()}})
+		must(t, err)
+		must(t, s.Close(within(t, 0)))
+		s, err = New(Config{Dir: "spool", disk: newMemDisk(), Sink: slowSink{newShop().open()}})
+		must(t, err)
+		must(t, s.Close(within(t, closeGrace/4)))
 	})
 }
 
