@@ -127,9 +127,14 @@ func checkLaw[S any](tb testing.TB, l law[S], s S, o options) (err error, logs [
 		defer e.mu.Unlock()
 		return err, e.logs
 	case <-time.After(o.limit + o.limit/2):
-		buf := make([]byte, 256<<10)
-		return fmt.Errorf("the check hangs; something does not return although its context has ended:\n%s", buf[:runtime.Stack(buf, true)]), nil
+		return fmt.Errorf("the check hangs; something does not return although its context has ended:\n%s", stacks()), nil
 	}
+}
+
+// stacks returns those of all goroutines.
+func stacks() []byte {
+	buf := make([]byte, 256<<10)
+	return buf[:runtime.Stack(buf, true)]
 }
 
 // tryLaw is checkLaw, in virtual time where that may be: in a bubble of
@@ -144,9 +149,13 @@ func tryLaw[S any](t *testing.T, l law[S], s S, o options) (err error, logs []st
 	}
 	defer func() {
 		if v := recover(); v != nil && err == nil {
-			err = fmt.Errorf("when all was closed, goroutines stayed behind: %v", v)
+			err = fmt.Errorf("when all was closed, goroutines stayed behind: %v\n%s", v, stacks())
 		}
 	}()
-	synctest.Test(t, func(t *testing.T) { err, logs = checkLaw(t, l, s, o) })
+	synctest.Test(t, func(t *testing.T) {
+		if err, logs = checkLaw(t, l, s, o); err == nil {
+			time.Sleep(time.Minute) // for what lingers: behind this function time stands still
+		}
+	})
 	return err, logs
 }

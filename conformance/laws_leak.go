@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/parley-net/parley/conformance/netsim"
 	"github.com/parley-net/parley/core"
 )
 
@@ -21,6 +22,9 @@ var leakLaws = []law[Transport]{
 	{"Leak/Memory",
 		"Connections that are over take no memory.",
 		leakMemory},
+	{"Leak/Broken",
+		"When Conns that broke are closed, their goroutines end, and their sockets are closed.",
+		leakBroken},
 	{"Leak/FailedDials",
 		"A Dial that fails or is cancelled leaves no goroutine and no socket behind.",
 		leakFailedDials},
@@ -154,6 +158,41 @@ func leakMemory(e *env, h Transport) error {
 			return fmt.Errorf("memory has grown by %d KiB over %d connections, all of them over", grown>>10, n)
 		}
 	}
+}
+
+func leakBroken(e *env, h Transport) error {
+	for _, g := range []gauge{goroutines, files} {
+		if g.read() < 0 {
+			continue
+		}
+		r, err := h.through(e)
+		if err != nil {
+			return err
+		}
+		err = grows(e, h, g, func(i int) error {
+			d, a, err := r.link()
+			if err != nil {
+				return err
+			}
+			if i%2 == 0 {
+				r.p.Cut()
+			} else {
+				r.p.SetStream(netsim.BothWays, netsim.Stream{EndAfter: 1})
+				d.Send(core.Reliable, message(0, 100))
+				a.Send(core.Reliable, message(0, 100))
+			}
+			err = errors.Join(d.broken("the dialer", h.Timeout), a.broken("the listener's side", h.Timeout))
+			d.Close(core.CodeNormal, "")
+			a.Close(core.CodeNormal, "")
+			r.p.SetStream(netsim.BothWays, netsim.Stream{})
+			return err
+		})
+		r.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func leakFailedDials(e *env, h Transport) error {

@@ -24,10 +24,15 @@ func message(id, size int) []byte {
 }
 
 func fill(msg []byte) {
-	x := binary.BigEndian.Uint32(msg)*2654435761 + 1
-	for i := headSize; i < len(msg); i++ {
-		x = x*1664525 + 1013904223
-		msg[i] = byte(x >> 24)
+	x := uint64(binary.BigEndian.Uint32(msg))*0x9e3779b97f4a7c15 + 1
+	rest := msg[headSize:]
+	for ; len(rest) >= 8; rest = rest[8:] {
+		x = x*6364136223846793005 + 1442695040888963407
+		binary.LittleEndian.PutUint64(rest, x^x>>29)
+	}
+	for i := range rest {
+		x = x*6364136223846793005 + 1442695040888963407
+		rest[i] = byte(x >> 56)
 	}
 }
 
@@ -39,10 +44,12 @@ func number(msg []byte) (int, error) {
 	id, size := int(binary.BigEndian.Uint32(msg)), int(binary.BigEndian.Uint32(msg[4:]))
 	want := bytes.Clone(msg)
 	fill(want)
-	for i := range want {
-		if want[i] != msg[i] {
-			return id, fmt.Errorf("message %d was altered at byte %d", id, i)
+	if !bytes.Equal(want, msg) {
+		i := 0
+		for want[i] == msg[i] {
+			i++
 		}
+		return id, fmt.Errorf("message %d was altered at byte %d", id, i)
 	}
 	if size != len(msg) {
 		return id, fmt.Errorf("message %d was sent with %d bytes and arrived with %d", id, size, len(msg))

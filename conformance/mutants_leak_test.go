@@ -13,9 +13,16 @@ import (
 	"github.com/parley-net/parley/transport/mem"
 )
 
+// A baton is a lock for mutants that wait with it in their hands: virtual time goes on
+// meanwhile, as it does not for a sync.Mutex.
+type baton chan struct{}
+
+func (b baton) Lock()   { b <- struct{}{} }
+func (b baton) Unlock() { <-b }
+
 var concurrencyMutants = []mutant{
 	{of("Concurrency/Conn", "Close/UnblocksRecv"), "has one lock for Recv, Close and Stats", onConn(func(c *doubleConn) {
-		var mu sync.Mutex
+		mu := make(baton, 1)
 		c.recv = func(ctx context.Context) ([]byte, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -34,7 +41,7 @@ var concurrencyMutants = []mutant{
 	}), nil},
 	{of("Concurrency/BothWays"), "does not receive while it waits for room to send", func(testing.TB) core.Transport {
 		return doubleOf(&mem.Transport{QueueMessages: 4}).each(func(c *doubleConn) {
-			var mu sync.Mutex
+			mu := make(baton, 1)
 			c.send = func(d core.Delivery, msg []byte) error {
 				mu.Lock()
 				defer mu.Unlock()
@@ -47,8 +54,9 @@ var concurrencyMutants = []mutant{
 				}
 			}
 			c.recv = func(ctx context.Context) ([]byte, error) {
-				mu.Lock()
-				mu.Unlock() //lint:ignore SA2001 the mutant waits for the sender
+				time.Sleep(time.Millisecond)
+				mu.Lock()   // when Send has found room
+				mu.Unlock() //lint:ignore SA2001 it only waits
 				return c.Conn.Recv(ctx)
 			}
 		})
@@ -158,6 +166,14 @@ func leakGoroutine() func() {
 	return func() { close(done) }
 }
 
+func leakFile() func() {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		return func() {}
+	}
+	return func() { f.Close() }
+}
+
 var leakMutants = []mutant{
 	{of("Leak/Goroutines"), "leaves a goroutine behind with each Conn", leaking(leakGoroutine), nil},
 	{of("Leak/Goroutines"), "leaves a goroutine behind with each Listener", func(tb testing.TB) core.Transport {
@@ -165,13 +181,7 @@ var leakMutants = []mutant{
 		d.door = func(*doubleListener) { tb.Cleanup(leakGoroutine()) }
 		return d
 	}, nil},
-	{of("Leak/Files"), "leaves a file open with each Conn", leaking(func() func() {
-		f, err := os.Open(os.DevNull)
-		if err != nil {
-			return func() {}
-		}
-		return func() { f.Close() }
-	}), nil},
+	{of("Leak/Files"), "leaves a file open with each Conn", leaking(leakFile), nil},
 	{of("Leak/Memory"), "keeps the buffer of each Conn for ever", func(tb testing.TB) core.Transport {
 		var mu sync.Mutex
 		var buffers [][]byte

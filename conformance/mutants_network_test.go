@@ -65,12 +65,16 @@ var networkMutants = []mutant{
 	flawed("stops to read when its socket returns an error", "dies of an error", "Errors"),
 }
 
-// TestPackets holds that the adapter that these are made of is sound, on a simulated
-// network and on real sockets.
+// TestPackets holds that the adapter that these are made of is sound.
 func TestPackets(t *testing.T) {
-	h := Transport{New: realPackets, Except: map[string]string{
-		"Network/Rate": "it repeats every 15 ms what is not acknowledged",
-	}}
+	h := Transport{
+		New: func(tb testing.TB) core.Transport {
+			n := netsim.NewNetwork(1)
+			tb.Cleanup(func() { n.Close() })
+			return &packets{open: n.ListenPacket, timeout: packetTimeout}
+		},
+		Except: map[string]string{"Network/Rate": "it repeats every 15 ms what is not acknowledged"},
+	}
 	overPackets("")(&h)
-	TestTransport(t, h)
+	testInMemory(t, h)
 }

@@ -42,6 +42,18 @@ func whenLost(recv func(ctx context.Context, c *doubleConn, lost *core.CloseErro
 	})
 }
 
+// leakingWhenLost makes a mutant that leaves something behind when a connection breaks.
+func leakingWhenLost(leak func() (free func())) func(testing.TB) core.Transport {
+	return func(tb testing.TB) core.Transport {
+		return whenLost(func(_ context.Context, c *doubleConn, lost *core.CloseError) ([]byte, error) {
+			if c.calls.Add(1) == 1 {
+				tb.Cleanup(leak())
+			}
+			return nil, lost
+		})(tb)
+	}
+}
+
 // shortRead takes one byte alone for the end.
 type shortRead struct{ net.Conn }
 
@@ -135,4 +147,6 @@ var streamMutants = []mutant{
 			}
 		})
 	}), withStreamTimeout},
+	{of("Leak/Broken"), "leaves a goroutine behind with each Conn that broke", leakingWhenLost(leakGoroutine), withStreamTimeout},
+	{of("Leak/Broken"), "leaves a file open with each Conn that broke", leakingWhenLost(leakFile), withStreamTimeout},
 }

@@ -97,17 +97,21 @@ func (c *packetConn) welcome() {
 }
 
 func (c *packetConn) tick() {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	pinged := time.Now()
 	for {
 		select {
 		case <-c.done:
 			return
-		case now := <-tick.C:
+		case now := <-timer.C:
 			c.mu.Lock()
 			c.watch(now)
 			c.repeat(now)
+			timer.Reset(5 * time.Millisecond)
+			if len(c.parts)+len(c.hoard) == 0 {
+				timer.Reset(25 * time.Millisecond)
+			}
 			if now.Sub(pinged) > c.t.timeout/5 {
 				pinged = now
 				c.pings++
