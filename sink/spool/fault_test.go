@@ -188,7 +188,7 @@ func stride() int {
 	return 1
 }
 
-var losses = flag.Uint64("losses", 2, "how often TestPowerLoss cuts the power at each operation")
+var losses = flag.Uint64("losses", 4, "how often TestPowerLoss cuts the power at each operation")
 
 // TestPowerLoss cuts the power at every operation of a process's life, several times
 // each: what was not synced is then old, new or rubbish, sector by sector.
