@@ -20,7 +20,7 @@ var lossLaws = []law[Transport]{
 		"However often packets are repeated, up to a hundred times and a tenth of a second later, no message arrives twice.",
 		networkCopies},
 	{"Network/Reversed",
-		"Where packets come in reverse order, 64 at a time, Reliable messages arrive in order, and no message twice.",
+		"Where packets come in reverse order, 64 at a time, or a third of them late, Reliable messages arrive in order, and no message twice.",
 		networkReversed},
 	{"Network/Mangled",
 		"Packets that were cut anywhere, lengthened, glued together, sent back to where they came from, or sent to another connection, change nothing.",
@@ -191,20 +191,34 @@ func networkReversed(e *env, h Transport) error {
 	}
 	defer n.Close()
 	defer r.close()
-	d, a, err := r.link()
-	if err != nil {
-		return err
+	for _, disorder := range []func(){
+		func() {
+			n.SetFilter(func(p netsim.Packet) netsim.Verdict {
+				return netsim.Verdict{Delay: time.Duration(63-p.Index%64) * 500 * time.Microsecond}
+			})
+		},
+		func() {
+			n.SetLink(netsim.PacketLink{Link: netsim.Link{Latency: time.Millisecond, Reorder: 0.3, ReorderBy: 40 * time.Millisecond}})
+		},
+	} {
+		d, a, err := r.link()
+		if err != nil {
+			return err
+		}
+		disorder()
+		err = e.bothEnds(d, a, func(from, to *peer) error { return e.once(from, to, 200, 60*time.Millisecond) })
+		n.SetFilter(nil)
+		if err != nil {
+			return err
+		}
 	}
-	n.SetFilter(func(p netsim.Packet) netsim.Verdict {
-		return netsim.Verdict{Delay: time.Duration(63-p.Index%64) * 500 * time.Microsecond}
-	})
-	return e.bothEnds(d, a, func(from, to *peer) error { return e.once(from, to, 200, 50*time.Millisecond) })
+	return nil
 }
 
 // mangle calls inject with what may become of a packet on its way, but for the
 // addresses.
 func mangle(p netsim.Packet, other []byte, inject func(data []byte)) {
-	for n := 0; n < len(p.Data); n += max(1, len(p.Data)/80) {
+	for n := range p.Data {
 		inject(p.Data[:n])
 	}
 	for _, tail := range [][]byte{{0}, make([]byte, 16), p.Data, other} {

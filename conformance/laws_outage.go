@@ -24,6 +24,9 @@ var outageLaws = []law[Transport]{
 	{"Network/Idle",
 		"A connection on which nothing is said for an hour is as it was.",
 		networkIdle},
+	{"Network/Counters",
+		"The 70,000th message of a connection is treated as the first: no number that is counted up ends in 16 bits.",
+		networkCounters},
 	{"Network/Restart",
 		"A server that restarts at its address, and a dialer that restarts at its port, get new connections at once, and the old ones end.",
 		networkRestart},
@@ -174,6 +177,68 @@ func networkIdle(e *env, h Transport) error {
 	}
 	if err := e.both(d, a, 0, 20, 1000); err != nil {
 		return fmt.Errorf("after %v in which nothing was said: %w", time.Since(start), err)
+	}
+	return nil
+}
+
+func networkCounters(e *env, h Transport) error {
+	if !e.virtual {
+		return skip("it needs Transport.NewOn and Transport.Virtual, as it takes long")
+	}
+	r, n, err := h.on(e)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	defer r.close()
+	d, a, err := r.link()
+	if err != nil {
+		return err
+	}
+	const most, each = 70000, 10 // Unreliable ones, and of how many one is Reliable too
+	seen, want := make(map[int]bool), 0
+	check := func(msg []byte) error {
+		id, err := number(msg)
+		switch {
+		case err != nil:
+			return err
+		case seen[id]:
+			return fmt.Errorf("message %d arrived twice", id)
+		case id < loose && id != want:
+			return fmt.Errorf("Reliable message %d arrived, want %d", id, want)
+		case id == want:
+			want++
+		}
+		seen[id] = true
+		return nil
+	}
+	for id := range most {
+		if err := d.Send(core.Unreliable, message(loose+id, 20)); err != nil {
+			return fmt.Errorf("Send of Unreliable message %d: %w", id, err)
+		}
+		if id%each == 0 {
+			if err := e.post(d, core.Reliable, message(id/each, 20)); err != nil {
+				return fmt.Errorf("after %d Unreliable messages: %w", id, err)
+			}
+		}
+		if id%8 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for want < most/each {
+		msg, err := a.next()
+		if err == nil {
+			err = check(msg)
+		}
+		if err != nil {
+			return fmt.Errorf("after %d messages: %w", len(seen), err)
+		}
+	}
+	if err := e.untilOne(d, a, loose+most, 20, check); err != nil {
+		return fmt.Errorf("after %d messages: %w", len(seen), err)
+	}
+	if n := len(seen); n < most*9/10 {
+		return fmt.Errorf("%d of %d messages arrived over a network that loses nothing", n, most+most/each)
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ var networkMutants = []mutant{
 	flawed("takes what it sends for a sign of life", "hears itself", "LongBlackout", "OneWay"),
 	flawed("goes on with a connection that has ended when the peer is heard again", "comes back", "LongBlackout"),
 	flawed("ends after so many pings", "tired", "Idle"),
+	flawed("numbers Unreliable messages in 16 bits", "counts in 16 bits", "Counters"),
 	flawed("takes packets of a connection that it does not know for a new one", "adopts", "Restart"),
 	flawed("refuses a second connection from one address", "one per address", "Restart"),
 	flawed("ends the connection over garbage", "ends on garbage", "Forged", "Injected", "Mangled"),

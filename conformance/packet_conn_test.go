@@ -266,6 +266,9 @@ func (c *packetConn) Send(d core.Delivery, msg []byte) error {
 	case d == core.Unreliable:
 		p := append(binary.BigEndian.AppendUint32(nil, c.looseSent), msg...)
 		c.looseSent++
+		if c.t.bug == "counts in 16 bits" {
+			c.looseSent &= 1<<16 - 1
+		}
 		switch {
 		case c.t.bug == "hoards":
 			c.hoard = append(c.hoard, p)
