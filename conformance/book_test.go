@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -74,5 +75,27 @@ func TestBook(t *testing.T) {
 	}
 	if string(got) != want {
 		t.Errorf("docs/laws.md is out of date: go generate ./conformance")
+	}
+}
+
+// TestExampleIsShort holds what docs/adapters.md promises of examples/adapter.
+func TestExampleIsShort(t *testing.T) {
+	files, err := filepath.Glob("../examples/adapter/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	lines := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += strings.Count(string(text), "\n")
+	}
+	if lines >= 150 {
+		t.Errorf("examples/adapter has %d lines, want less than 150", lines)
 	}
 }

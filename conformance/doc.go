@@ -37,6 +37,15 @@
 // in is skipped, and says what it needs. docs/adapters.md leads from nothing to an
 // adapter that passes.
 //
+// An adapter on TCP is also put behind a netsim.Proxy, for which it need do nothing. One
+// on datagrams takes its sockets from a netsim.Network; and if it can live in a bubble of
+// testing/synctest, hours of bad networks take seconds:
+//
+//	NewOn: func(_ testing.TB, n *netsim.Network) core.Transport {
+//		return carrier.New(carrier.Config{ListenPacket: n.ListenPacket})
+//	},
+//	Virtual: true,
+//
 // The laws judge by what a caller of package core can see, and allow all that the
 // contract allows: loss and reordering of Unreliable messages, late delivery, buffers
 // that the next Recv overwrites. They measure time only where the contract bounds
