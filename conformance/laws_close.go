@@ -116,7 +116,10 @@ func closeSameForEver(e *env, h Transport) error {
 					ctx = over
 				}
 				if i == 20 {
-					go guard(func() error { return c.Close(core.CodeApp, "no, me") })
+					_, err := within(e, "a later Close", func() (struct{}, error) { return struct{}{}, c.Close(core.CodeApp, "no, me") })
+					if err != nil {
+						return err
+					}
 				}
 				_, err := within(e, "Recv after the end", func() ([]byte, error) { return c.Recv(ctx) })
 				again, err := closeError(fmt.Sprintf("Recv number %d after the end", i+2), err)
